@@ -1,0 +1,5 @@
+/** Hydra. */
+@NullMarked
+package dev.hydrallm;
+
+import org.jspecify.annotations.NullMarked;
