@@ -1,0 +1,66 @@
+package dev.hydrallm.decoding;
+
+import java.util.List;
+
+/**
+ * The port to a device that holds one model: its weights, one KV cache slot per running sequence, and the draft heads.
+ * Logits never cross it; the engine chooses tokens itself by each sequence's {@link AcceptanceRule}.
+ *
+ * <p>Not thread-safe: one thread owns an engine and makes every call.
+ */
+public interface Engine extends AutoCloseable {
+
+    /** What the engine can hold. */
+    EngineLimits limits();
+
+    /**
+     * Runs {@code tokens[from..]} of a prompt over the slot's KV rows 0..from, which must hold {@code tokens[0..from)}.
+     *
+     * @throws IllegalArgumentException if the prompt is empty, leaves no room in the context or names an unknown token
+     */
+    Prefilled prefill(PrefillRequest request);
+
+    /** One forward over the nodes of all the sequences; a verdict for each, in order. Writes KV rows behind start. */
+    List<Verdict> verify(List<TreeQuery> batch);
+
+    /**
+     * Keeps the accepted nodes of the last {@link #verify} as the slots' next KV rows and drafts from the last of them.
+     *
+     * @param acceptances for any of the sequences of the last verified batch, in its order
+     */
+    List<Drafts> commit(List<Acceptance> acceptances);
+
+    /** Time spent inside the device's programs so far, ns; the rest of a step is overhead. */
+    long busyNanos();
+
+    /** Frees the device's memory. Idempotent. */
+    @Override
+    void close();
+
+    /**
+     * A prompt to read.
+     *
+     * @param from how many of the slot's KV rows are kept, below the number of tokens
+     * @param draftRanks candidates wanted of each head; 0 runs no draft layers
+     */
+    record PrefillRequest(int slot, int[] tokens, int from, AcceptanceRule rule, int draftRanks) {}
+
+    /** The token chosen after a prompt, and what the heads propose after that one. */
+    record Prefilled(int next, Drafts drafts) {}
+
+    /**
+     * One sequence's part of a batch.
+     *
+     * @param start committed KV rows of the slot, which is the root's position
+     * @param tokens token id of each node, (nodes)
+     */
+    record TreeQuery(int slot, int start, int[] tokens, DraftTree tree, AcceptanceRule rule) {}
+
+    /**
+     * One sequence's accepted path.
+     *
+     * @param path node numbers from the root down
+     * @param draftRanks candidates wanted of each head; 0 runs no draft layers
+     */
+    record Acceptance(int slot, int[] path, int draftRanks) {}
+}

@@ -1,0 +1,170 @@
+package dev.hydrallm.decoding;
+
+import dev.hydrallm.decoding.Statistics.Phases;
+import dev.hydrallm.decoding.TokenSink.Demand;
+import dev.hydrallm.decoding.TokenSink.Origin;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The mutable state of one running request. Owned by the decoding thread, but for {@link #cancel}, which anyone may
+ * call.
+ */
+public final class Sequence {
+    private final KvSlots.Lease lease;
+    private final int promptLength;
+    private final DraftTree tree;
+    private final AcceptanceRule rule;
+    private final StopRules stops;
+    private final TokenSink sink;
+
+    /** Prompt and output; the first {@link #committed} of them have KV rows. */
+    private int[] tokens;
+
+    private int length;
+    private int committed;
+    private int next;
+    private Drafts drafts = Drafts.NONE;
+    private final List<Integer> acceptLengths = new ArrayList<>();
+    private final int[] draftedSteps;
+    private Phases phases = Phases.ZERO;
+    private Optional<FinishReason> finish = Optional.empty();
+    private volatile boolean cancelled;
+
+    /**
+     * A request that is about to start.
+     *
+     * @param prompt token ids, not empty
+     * @param tree what to draft each step, no deeper than the engine has heads
+     * @param sink takes the tokens; must not throw
+     */
+    public Sequence(
+            KvSlots.Lease lease, int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops, TokenSink sink) {
+        this.lease = lease;
+        this.tokens = prompt.clone();
+        this.length = prompt.length;
+        this.promptLength = prompt.length;
+        this.tree = tree;
+        this.rule = rule;
+        this.stops = stops;
+        this.sink = sink;
+        this.draftedSteps = new int[tree.depth()];
+    }
+
+    /** Ends the sequence before its next step. */
+    public void cancel() {
+        cancelled = true;
+    }
+
+    /** Why it ended; empty while it runs. */
+    public Optional<FinishReason> finished() {
+        return finish;
+    }
+
+    /** The generated ids so far, after every cut; ends with the end-of-sequence id if that ended it. */
+    public int[] output() {
+        return Arrays.copyOfRange(tokens, promptLength, length);
+    }
+
+    /** The tokens that have KV rows in the slot. */
+    public int[] committedTokens() {
+        return Arrays.copyOf(tokens, committed);
+    }
+
+    /** The tree it was started with. */
+    public DraftTree tree() {
+        return tree;
+    }
+
+    /** The slot it runs in. */
+    public KvSlots.Lease lease() {
+        return lease;
+    }
+
+    /** What it did so far. */
+    public Statistics statistics() {
+        return new Statistics(
+                promptLength,
+                lease.reused(),
+                length - promptLength,
+                acceptLengths,
+                Arrays.stream(draftedSteps).boxed().toList(),
+                phases);
+    }
+
+    Engine.PrefillRequest prefillRequest() {
+        return new Engine.PrefillRequest(
+                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, tree.width());
+    }
+
+    void prefilled(Engine.Prefilled result) {
+        committed = promptLength;
+        next = result.next();
+        drafts = result.drafts();
+    }
+
+    /** The tree filled with the next token and the heads' guesses, cut where the context or the drafts end. */
+    Engine.TreeQuery propose(int nodes, int contextLength) {
+        int room = Math.min(contextLength - 1 - committed, drafts.candidates().length);
+        DraftTree shape = tree.withinDepth(room).first(nodes);
+        int[] filled = new int[shape.nodes()];
+        filled[0] = next;
+        for (int node = 1; node < filled.length; node++) {
+            filled[node] = drafts.candidates()[shape.depth(node) - 1][shape.rank(node)];
+        }
+        return new Engine.TreeQuery(lease.slot(), committed, filled, shape, rule);
+    }
+
+    /** Emits the tokens of an accepted path until something ends the sequence. */
+    void emit(Engine.TreeQuery query, int[] path, int contextLength) {
+        acceptLengths.add(path.length - 1);
+        for (int depth = 0; depth < query.tree().depth(); depth++) {
+            draftedSteps[depth]++;
+        }
+        for (int node : path) {
+            emit(query.tokens()[node], node == 0 ? Origin.BASE : Origin.DRAFT, contextLength);
+            if (finish.isPresent()) {
+                return;
+            }
+        }
+        if (acceptLengths.size() >= stops.maxSteps()) {
+            finish(FinishReason.LENGTH);
+        }
+    }
+
+    private void emit(int token, Origin origin, int contextLength) {
+        if (length == tokens.length) {
+            tokens = Arrays.copyOf(tokens, Math.max(64, 2 * length));
+        }
+        tokens[length++] = token;
+        if (stops.endTokens().contains(token) || sink.accept(token, origin) == Demand.STOP) {
+            finish(FinishReason.STOP);
+        } else if (length - promptLength >= stops.maxTokens() || length >= contextLength) {
+            finish(FinishReason.LENGTH);
+        }
+    }
+
+    Engine.Acceptance acceptance(int[] path) {
+        return new Engine.Acceptance(lease.slot(), path, tree.width());
+    }
+
+    void committed(int[] path, Verdict verdict, Drafts proposed) {
+        committed += path.length;
+        next = verdict.next()[path[path.length - 1]];
+        drafts = proposed;
+    }
+
+    void finish(FinishReason reason) {
+        finish = Optional.of(reason);
+    }
+
+    boolean cancelled() {
+        return cancelled;
+    }
+
+    void spent(Phases more) {
+        phases = phases.plus(more);
+    }
+}

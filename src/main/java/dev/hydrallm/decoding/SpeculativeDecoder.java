@@ -1,0 +1,110 @@
+package dev.hydrallm.decoding;
+
+import dev.hydrallm.decoding.Engine.Acceptance;
+import dev.hydrallm.decoding.Engine.TreeQuery;
+import dev.hydrallm.decoding.Statistics.Phases;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Speculative decoding with draft heads (Medusa, Cai et al. 2024): each step proposes a tree of next tokens, verifies it
+ * with one forward pass of the base model, accepts a path and commits it. With a tree of the root alone the same loop is
+ * plain decoding. The output of {@link AcceptanceRule.Greedy} and {@link AcceptanceRule.Sampled} is the base model's own.
+ *
+ * <p>Not thread-safe: runs on the thread that owns the engine.
+ */
+public final class SpeculativeDecoder {
+    private final Engine engine;
+    private final EngineLimits limits;
+    private final int nodeBudget;
+
+    /**
+     * A decoder of an engine.
+     *
+     * @param nodeBudget nodes that one step may verify in all; running sequences share them, so speculation fades out
+     *     under load by itself
+     */
+    public SpeculativeDecoder(Engine engine, int nodeBudget) {
+        this.engine = engine;
+        this.limits = engine.limits();
+        this.nodeBudget = Math.min(nodeBudget, limits.maxNodes());
+    }
+
+    /** Reads the prompt of a sequence that has a slot. */
+    public void prefill(Sequence sequence) {
+        long start = System.nanoTime();
+        sequence.prefilled(engine.prefill(sequence.prefillRequest()));
+        sequence.spent(new Phases(System.nanoTime() - start, 0, 0, 0, 0));
+    }
+
+    /**
+     * One step of every running sequence; some of them may be finished by it.
+     *
+     * @param sequences prefilled; the finished ones among them are left as they are
+     */
+    public void step(List<Sequence> sequences) {
+        List<Sequence> running =
+                sequences.stream().filter(SpeculativeDecoder::stillRunning).toList();
+        if (running.isEmpty()) {
+            return;
+        }
+        long t0 = System.nanoTime();
+        List<TreeQuery> proposed = propose(running);
+        long t1 = System.nanoTime();
+        List<Verdict> verdicts = engine.verify(proposed);
+        long t2 = System.nanoTime();
+        List<int[]> accepted = accept(running, proposed, verdicts);
+        long t3 = System.nanoTime();
+        commit(running, accepted, verdicts);
+        long t4 = System.nanoTime();
+        // The step is one pass for all of them: each bears an equal part.
+        int share = running.size();
+        Phases spent = new Phases(0, (t1 - t0) / share, (t2 - t1) / share, (t3 - t2) / share, (t4 - t3) / share);
+        running.forEach(sequence -> sequence.spent(spent));
+    }
+
+    private static boolean stillRunning(Sequence sequence) {
+        if (sequence.finished().isEmpty() && sequence.cancelled()) {
+            sequence.finish(FinishReason.CANCELLED);
+        }
+        return sequence.finished().isEmpty();
+    }
+
+    private List<TreeQuery> propose(List<Sequence> running) {
+        int nodes = Math.max(1, nodeBudget / running.size());
+        return running.stream()
+                .map(sequence -> sequence.propose(nodes, limits.contextLength()))
+                .toList();
+    }
+
+    private List<int[]> accept(List<Sequence> running, List<TreeQuery> proposed, List<Verdict> verdicts) {
+        List<int[]> paths = new ArrayList<>(running.size());
+        for (int i = 0; i < running.size(); i++) {
+            TreeQuery query = proposed.get(i);
+            int[] path = query.rule().accept(query.tree(), query.tokens(), verdicts.get(i));
+            running.get(i).emit(query, path, limits.contextLength());
+            paths.add(path);
+        }
+        return paths;
+    }
+
+    /** A finished sequence's last step is not committed: its rows stay as they were for whoever reuses the slot. */
+    private void commit(List<Sequence> running, List<int[]> accepted, List<Verdict> verdicts) {
+        List<Integer> going = new ArrayList<>(running.size());
+        List<Acceptance> acceptances = new ArrayList<>(running.size());
+        for (int i = 0; i < running.size(); i++) {
+            if (running.get(i).finished().isEmpty()) {
+                going.add(i);
+                acceptances.add(running.get(i).acceptance(accepted.get(i)));
+            }
+        }
+        if (going.isEmpty()) {
+            return;
+        }
+        List<Drafts> drafts = engine.commit(acceptances);
+        for (int k = 0; k < going.size(); k++) {
+            int i = going.get(k);
+            running.get(i).committed(accepted.get(i), verdicts.get(i), drafts.get(k));
+        }
+    }
+}

@@ -1,5 +1,0 @@
-/** Hydra. */
-@NullMarked
-package dev.hydrallm;
-
-import org.jspecify.annotations.NullMarked;
