@@ -65,7 +65,7 @@ public final class KvSlots {
         boolean drafting = tree.depth() > 0;
         Slot slot = free.stream()
                 .max(Comparator.<Slot>comparingInt(s -> s.reusable(prompt, drafting))
-                        .thenComparing(s -> -s.lastUsed))
+                        .thenComparingLong(s -> -s.lastUsed))
                 .orElseThrow(() -> new IllegalStateException("no free KV slot"));
         free.remove(slot);
         int reused = slot.reusable(prompt, drafting);
