@@ -18,9 +18,6 @@ import java.util.Set;
  * <p>Immutable and thread-safe. Two trees of the same paths in the same order are equal.
  */
 public final class DraftTree {
-    /** The tree of plain decoding: the root and nothing drafted. */
-    public static final DraftTree ROOT_ONLY = of(List.of());
-
     private static final Comparator<List<Integer>> BY_DEPTH_THEN_RANKS = Comparator.<List<Integer>>comparingInt(
                     List::size)
             .thenComparing((a, b) -> {
@@ -32,6 +29,9 @@ public final class DraftTree {
                 }
                 return 0;
             });
+
+    /** The tree of plain decoding: the root and nothing drafted. */
+    public static final DraftTree ROOT_ONLY = of(List.of());
 
     private final List<List<Integer>> paths;
     private final int[] parents;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.decoding;
+
+import org.jspecify.annotations.NullMarked;
