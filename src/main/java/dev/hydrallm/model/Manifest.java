@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -68,11 +69,11 @@ public record Manifest(
             Architecture.within("bos_id", bosId, 0, architecture.vocabSize() - 1);
         }
         eosIds.forEach(id -> Architecture.within("eos_ids", id, 0, architecture.vocabSize() - 1));
-        quantization = Map.copyOf(quantization);
+        quantization = Collections.unmodifiableMap(new TreeMap<>(quantization));
         tree = tree == null ? null : NamedTrees.validated(tree);
         eosIds = List.copyOf(eosIds);
         sources = List.copyOf(sources);
-        files = Map.copyOf(files);
+        files = Collections.unmodifiableMap(new TreeMap<>(files));
     }
 
     /** The tensors of the pack in load order, fillers left out. */
@@ -112,20 +113,7 @@ public record Manifest(
 
     /** Writes the manifest into a pack's directory. */
     public void write(Path directory) throws IOException {
-        byte[] json = Json.MAPPER
-                .writerWithDefaultPrettyPrinter()
-                .writeValueAsBytes(new Manifest(
-                        formatVersion,
-                        name,
-                        architecture,
-                        draft,
-                        new TreeMap<>(quantization),
-                        tree,
-                        chatTemplate,
-                        bosId,
-                        eosIds,
-                        sources,
-                        new TreeMap<>(files)));
+        byte[] json = Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(this);
         Files.write(directory.resolve(FILE), json);
     }
 }
