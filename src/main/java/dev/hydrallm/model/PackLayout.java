@@ -1,0 +1,128 @@
+package dev.hydrallm.model;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * Which tensors a packed model has, in load order. This is the engine's own layout:
+ *
+ * <ul>
+ *   <li>{@code embedding}; per layer {@code layers.i.} {@code attention_norm}, {@code qkv} (rows of q, then k, then v),
+ *       {@code o}, {@code mlp_norm}, {@code gate_up} (gate, then up), {@code down}; {@code norm}; {@code lm_head} unless
+ *       tied; per forked layer the same six under {@code fork.i.}, then {@code fork.norm}; per head
+ *       {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
+ *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} beside it;
+ *   <li>within every q and k head the rows are interleaved for rotary embedding: row 2j is row j of the source, row
+ *       2j+1 is row j + headDim/2, so that a rotated pair lies side by side.
+ * </ul>
+ */
+public final class PackLayout {
+    /** The bytes that every tensor's place in the file is a multiple of. */
+    public static final int ALIGNMENT = 4096;
+
+    /** Fillers {@code pad.n} stand between tensors, because safetensors allows no holes. */
+    public static final String PAD_PREFIX = "pad.";
+
+    private final Architecture architecture;
+    private final DraftLayout draft;
+    private final List<Part> parts = new ArrayList<>();
+
+    /** A matrix or vector of the model, whatever the format it is stored in. */
+    public sealed interface Part {
+        String name();
+    }
+
+    /** A matrix of {@code rows} outputs and {@code columns} inputs. */
+    public record Matrix(String name, TensorGroup group, long rows, long columns) implements Part {}
+
+    /** A norm's weight or a bias: always F32. */
+    public record Vector(String name, long length) implements Part {}
+
+    /** A tensor as it stands in the file. */
+    public record Stored(String name, DType dtype, List<Long> shape) {}
+
+    private PackLayout(Architecture architecture, DraftLayout draft) {
+        this.architecture = architecture;
+        this.draft = draft;
+        matrix("embedding", TensorGroup.EMBEDDING, architecture.vocabSize(), architecture.hiddenSize());
+        decoder("layers", TensorGroup.LAYERS, architecture.layers());
+        vector("norm", architecture.hiddenSize());
+        if (!architecture.tiedEmbeddings()) {
+            matrix("lm_head", TensorGroup.LM_HEAD, architecture.vocabSize(), architecture.hiddenSize());
+        }
+        decoder("fork", TensorGroup.FORKED_LAYERS, draft.forkedLayers());
+        if (draft.forkedLayers() > 0) {
+            vector("fork.norm", architecture.hiddenSize());
+        }
+        heads();
+    }
+
+    /** All parts in load order. */
+    public static List<Part> parts(Architecture architecture, DraftLayout draft) {
+        return List.copyOf(new PackLayout(architecture, draft).parts);
+    }
+
+    /** The groups that have at least one matrix. */
+    public static Set<TensorGroup> groups(Architecture architecture, DraftLayout draft) {
+        return parts(architecture, draft).stream()
+                .filter(Matrix.class::isInstance)
+                .map(part -> ((Matrix) part).group())
+                .collect(Collectors.toUnmodifiableSet());
+    }
+
+    /** The tensors that store a part, in file order. */
+    public static List<Stored> stored(Part part, Map<TensorGroup, WeightFormat> formats) {
+        return switch (part) {
+            case Vector(String name, long length) -> List.of(new Stored(name, DType.F32, List.of(length)));
+            case Matrix(String name, TensorGroup group, long rows, long columns) -> {
+                WeightFormat format = formats.get(group);
+                if (format == null) {
+                    throw new IllegalArgumentException("no weight format for the group " + group);
+                }
+                Stored weight = new Stored(name + ".weight", format.dtype(), List.of(rows, columns));
+                yield format == WeightFormat.INT8
+                        ? List.of(weight, new Stored(name + ".scale", DType.F32, List.of(rows)))
+                        : List.of(weight);
+            }
+        };
+    }
+
+    private void decoder(String prefix, TensorGroup group, int layers) {
+        long hidden = architecture.hiddenSize();
+        long intermediate = architecture.intermediateSize();
+        for (int i = 0; i < layers; i++) {
+            String layer = prefix + "." + i + ".";
+            vector(layer + "attention_norm", hidden);
+            matrix(layer + "qkv", group, architecture.qkvRows(), hidden);
+            matrix(layer + "o", group, hidden, architecture.attentionSize());
+            vector(layer + "mlp_norm", hidden);
+            matrix(layer + "gate_up", group, 2 * intermediate, hidden);
+            matrix(layer + "down", group, hidden, intermediate);
+        }
+    }
+
+    private void heads() {
+        long hidden = architecture.hiddenSize();
+        for (int k = 0; k < draft.heads(); k++) {
+            String head = "heads." + k + ".";
+            for (int j = 0; j < draft.residualLayers(); j++) {
+                matrix(head + "residual." + j, TensorGroup.HEADS, hidden, hidden);
+                vector(head + "residual." + j + ".bias", hidden);
+            }
+            if (!draft.sharedLmHead()) {
+                matrix(head + "lm_head", TensorGroup.HEADS, architecture.vocabSize(), hidden);
+            }
+        }
+    }
+
+    private void matrix(String name, TensorGroup group, long rows, long columns) {
+        parts.add(new Matrix(name, group, rows, columns));
+    }
+
+    private void vector(String name, long length) {
+        parts.add(new Vector(name, length));
+    }
+}

@@ -1,0 +1,107 @@
+package dev.hydrallm.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ManifestTest {
+    @TempDir
+    Path directory;
+
+    private final Manifest manifest =
+            PackFixture.manifest(Map.of(Manifest.WEIGHTS_FILE, "00", Manifest.TOKENIZER_FILE, "11"));
+
+    @BeforeEach
+    void write() throws IOException {
+        manifest.write(directory);
+    }
+
+    @Test
+    void whatIsWrittenIsRead() {
+        assertThat(Manifest.read(directory)).isEqualTo(manifest);
+    }
+
+    @Test
+    void absentTreeAndBosSurvive() throws IOException {
+        Manifest plain = new Manifest(
+                1,
+                "plain",
+                manifest.architecture(),
+                manifest.draft(),
+                manifest.quantization(),
+                null,
+                "{{ x }}\n",
+                null,
+                manifest.eosIds(),
+                manifest.sources(),
+                manifest.files());
+        plain.write(directory);
+        assertThat(Manifest.read(directory)).isEqualTo(plain);
+    }
+
+    @Test
+    void theFileSaysSnakeCaseAndStableOrder() throws IOException {
+        assertThat(Files.readString(directory.resolve("hydra.json")))
+                .contains("\"format_version\" : 1", "\"vocab_size\" : 8", "\"forked_layers\" : 1")
+                .contains("\"embedding\" : \"int8\"")
+                .doesNotContain("\"tensors\"");
+        byte[] first = Files.readAllBytes(directory.resolve("hydra.json"));
+        Manifest.read(directory).write(directory);
+        assertThat(directory.resolve("hydra.json")).hasBinaryContent(first);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '\0',
+            value = {
+                "\"format_version\" : 1     | \"format_version\" : 2     | pack format version 2, this program reads 1",
+                "\"format_version\" : 1     | \"format_version\" : \"1\" | pack format version",
+                "\"format_version\" : 1,    |                            | pack format version",
+                "\"name\" : \"tiny\"        | \"nam\" : \"tiny\"         | nam",
+                "\"name\" : \"tiny\"        | \"name\" : \"tiny\", \"name\" : \"t\" | Duplicate",
+                "\"vocab_size\" : 8,        |                            | vocab_size",
+                "\"vocab_size\" : 8         | \"vocab_size\" : \"8\"     | int",
+                "\"vocab_size\" : 8         | \"vocab_size\" : 8.5       | int",
+                "\"vocab_size\" : 8         | \"vocab_size\" : -8        | vocab_size is -8, not between 1 and",
+                "\"vocab_size\" : 8         | \"vocab_size\" : 99999999999 | out of range",
+                "\"heads\" : 2,             | \"heads\" : 17,            | draft heads is 17",
+                "\"head_dim\" : 2           | \"head_dim\" : 3           | even",
+                "\"norm_epsilon\" : 1.0E-5  | \"norm_epsilon\" : 0       | norm_epsilon is 0.0",
+                "\"rope_theta\" : 10000.0   | \"rope_theta\" : 1e99      | rope_theta is 1.0E99",
+                "\"forked_layers\" : 1      | \"forked_layers\" : 3      | 3 forked layers of a model of 2",
+                "\"embedding\" : \"int8\",  |                            | quantization is given for",
+                "\"embedding\" : \"int8\"   | \"embedding\" : \"int3\"   | int3",
+                "\"tokenizer.json\"         | \"../tokenizer.json\"      | files are",
+                "\"bos_id\" : 1             | \"bos_id\" : 8             | bos_id is 8",
+            })
+    void aManifestThatIsWrongIsRefused(String from, @Nullable String to, String message) throws IOException {
+        Path file = directory.resolve("hydra.json");
+        String json = Files.readString(file);
+        int at = json.lastIndexOf(from);
+        assertThat(at).isNotNegative();
+        Files.writeString(file, json.substring(0, at) + (to == null ? "" : to) + json.substring(at + from.length()));
+        assertThatThrownBy(() -> Manifest.read(directory))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageStartingWith(file + ": ")
+                .hasMessageContaining(message)
+                .message()
+                .doesNotContain("\n");
+    }
+
+    @Test
+    void aFileThatIsNoJsonIsRefused() throws IOException {
+        Files.writeString(directory.resolve("hydra.json"), "not json");
+        assertThatThrownBy(() -> Manifest.read(directory)).isInstanceOf(ModelFormatException.class);
+    }
+}

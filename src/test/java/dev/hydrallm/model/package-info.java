@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.model;
+
+import org.jspecify.annotations.NullMarked;
