@@ -1,0 +1,173 @@
+package dev.hydrallm.cli;
+
+import com.fasterxml.jackson.annotation.JsonAutoDetect;
+import com.fasterxml.jackson.annotation.PropertyAccessor;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.StopRules;
+import dev.hydrallm.model.NamedTrees;
+import dev.hydrallm.prompt.Message;
+import dev.hydrallm.serving.GenerationListener;
+import dev.hydrallm.serving.GenerationRequest;
+import dev.hydrallm.serving.GenerationResult;
+import dev.hydrallm.serving.TextModel;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+
+/** Many prompts from a file, one JSON object a line; an answer, or an error object, for each line in order. */
+final class BatchFile implements AutoCloseable {
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
+            .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+            .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+            .visibility(PropertyAccessor.FIELD, JsonAutoDetect.Visibility.NON_PRIVATE)
+            .visibility(PropertyAccessor.GETTER, JsonAutoDetect.Visibility.NONE)
+            .build();
+
+    private final List<byte[]> lines;
+    private final PrintStream out;
+
+    private BatchFile(List<byte[]> lines, PrintStream out) {
+        this.lines = lines;
+        this.out = out;
+    }
+
+    /** Reads the prompts; answers go to {@code output}, or to stdout without one. */
+    static BatchFile open(Path input, @Nullable Path output) throws IOException {
+        List<byte[]> lines = split(Files.readAllBytes(input));
+        PrintStream out = output == null
+                ? new PrintStream(System.out, false, StandardCharsets.UTF_8)
+                : new PrintStream(Files.newOutputStream(output), false, StandardCharsets.UTF_8);
+        return new BatchFile(lines, out);
+    }
+
+    private static List<byte[]> split(byte[] bytes) {
+        List<byte[]> lines = new ArrayList<>();
+        int start = 0;
+        for (int i = 0; i <= bytes.length; i++) {
+            if (i == bytes.length || bytes[i] == '\n') {
+                byte[] line = Arrays.copyOfRange(bytes, start, i);
+                if (!new String(line, StandardCharsets.ISO_8859_1).isBlank()) {
+                    lines.add(line);
+                }
+                start = i + 1;
+            }
+        }
+        return lines;
+    }
+
+    /**
+     * Answers every line.
+     *
+     * @param defaults for what a line does not say
+     * @param raw whether prompts are used as they are, unless a line says so itself
+     * @return whether every line had an answer
+     */
+    boolean run(TextModel model, ModelOptions options, SamplingOptions defaults, boolean raw) {
+        Progress progress = new Progress("Generating");
+        boolean allGood = true;
+        for (int i = 0; i < lines.size(); i++) {
+            String answer;
+            try {
+                answer = answer(model, options, defaults, raw, Texts.decode(lines.get(i), "the line"));
+            } catch (IllegalArgumentException | IllegalStateException | CompletionException | IOException e) {
+                ObjectNode error = JSON.createObjectNode();
+                error.putObject("error").put("line", i + 1).put("message", reason(e));
+                answer = error.toString();
+                allGood = false;
+            }
+            out.println(answer);
+            out.flush();
+            progress.count(i + 1, lines.size(), "prompts");
+        }
+        return allGood;
+    }
+
+    private static String reason(Exception error) {
+        return error instanceof JsonProcessingException json ? json.getOriginalMessage() : Cli.oneLine(error);
+    }
+
+    private static String answer(
+            TextModel model, ModelOptions options, SamplingOptions defaults, boolean raw, String line)
+            throws IOException {
+        if (!(JSON.readTree(line) instanceof ObjectNode object)) {
+            throw new IllegalArgumentException("a line must be a JSON object");
+        }
+        JsonNode prompt = object.remove("prompt");
+        JsonNode promptIds = object.remove("prompt_ids");
+        JsonNode rawField = object.remove("raw");
+        JsonNode tree = object.remove("tree");
+        JsonNode noSpeculation = object.remove("no_speculation");
+        SamplingOptions sampling = JSON.convertValue(defaults, SamplingOptions.class);
+        JSON.readerForUpdating(sampling).readValue(object);
+
+        int[] ids = promptIds(model, prompt, promptIds, rawField == null ? raw : bool(rawField, "raw"));
+        boolean plain = noSpeculation == null ? options.noSpeculation : bool(noSpeculation, "no_speculation");
+        DraftTree drafted = tree == null ? model.tree() : treeOf(tree, model);
+        AcceptanceRule rule = sampling.rule();
+        GenerationResult result = model.generate(
+                        new GenerationRequest(
+                                ids,
+                                rule,
+                                plain ? DraftTree.ROOT_ONLY : drafted,
+                                sampling.stops(model.endTokens(), StopRules.UNLIMITED),
+                                sampling.stop),
+                        GenerationListener.NONE)
+                .result()
+                .join();
+        return GenerationJson.of(ids, rule, result).line();
+    }
+
+    private static int[] promptIds(
+            TextModel model, @Nullable JsonNode prompt, @Nullable JsonNode promptIds, boolean raw) throws IOException {
+        if (promptIds != null && prompt == null) {
+            return JSON.treeToValue(promptIds, int[].class);
+        }
+        if (prompt == null || promptIds != null) {
+            throw new IllegalArgumentException("a line must hold exactly one of prompt and prompt_ids");
+        }
+        if (!prompt.isTextual()) {
+            throw new IllegalArgumentException("prompt must be a string");
+        }
+        String text = prompt.textValue();
+        return raw ? model.encode(text) : model.encode(List.of(new Message("user", text)));
+    }
+
+    private static DraftTree treeOf(JsonNode tree, TextModel model) {
+        String name = tree.asText();
+        List<List<Integer>> paths = NamedTrees.byName(name).orElseGet(() -> NamedTrees.read(Path.of(name)));
+        return DraftTree.of(paths).withinDepth(model.limits().draftHeads());
+    }
+
+    private static boolean bool(JsonNode value, String name) {
+        if (!value.isBoolean()) {
+            throw new IllegalArgumentException(name + " must be true or false");
+        }
+        return value.booleanValue();
+    }
+
+    @Override
+    public void close() {
+        out.close();
+    }
+}

@@ -1,0 +1,86 @@
+package dev.hydrallm.cli;
+
+import java.io.PrintWriter;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** {@code hydra} and what all its commands share: help, version, environment variables, one-line errors. */
+@Command(
+        name = "hydra",
+        mixinStandardHelpOptions = true,
+        scope = ScopeType.INHERIT,
+        versionProvider = Version.class,
+        sortOptions = false,
+        description = "Serves and runs language models with speculative decoding.",
+        subcommands = {GenerateCommand.class, ServeCommand.class},
+        footer = {
+            "",
+            "Every option can also be given as an environment variable: --max-tokens is HYDRA_MAX_TOKENS.",
+            "Without --model the demo model that is part of the program is used; it completes Python code.",
+            "",
+            "Try:  hydra generate --prompt 'def fibonacci(n):'",
+            "      hydra chat",
+            "      hydra serve",
+            "",
+            "The launcher also knows:  ./hydra test  (runs the whole test suite)"
+        })
+final class Cli {
+    /** Exit code of a command that failed. */
+    static final int FAILED = 1;
+    /** Exit code of a command line that is wrong. */
+    static final int USAGE = 2;
+
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show the stack of an error.")
+    boolean debug;
+
+    static int run(String... arguments) {
+        QuietLogging.install();
+        CommandLine line = new CommandLine(new Cli())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setUsageHelpAutoWidth(true)
+                .setExecutionExceptionHandler(Cli::explain)
+                .setParameterExceptionHandler(Cli::explainUsage);
+        line.setDefaultValueProvider(new EnvironmentDefaults());
+        return line.execute(arguments.length == 0 ? new String[] {"--help"} : arguments);
+    }
+
+    private static int explain(Exception error, CommandLine line, CommandLine.ParseResult parsed) {
+        PrintWriter err = line.getErr();
+        if (List.of(parsed.originalArgs().toArray()).contains("--debug") || EnvironmentDefaults.isSet("HYDRA_DEBUG")) {
+            error.printStackTrace(err);
+        } else {
+            err.println("hydra: " + oneLine(error));
+        }
+        err.flush();
+        return FAILED;
+    }
+
+    private static int explainUsage(CommandLine.ParameterException error, String[] arguments) {
+        PrintWriter err = error.getCommandLine().getErr();
+        err.println("hydra: " + oneLine(error) + " (see: "
+                + error.getCommandLine().getCommandSpec().qualifiedName() + " --help)");
+        err.flush();
+        return USAGE;
+    }
+
+    /** The first cause that says something, on one line. */
+    static String oneLine(Throwable error) {
+        Throwable told = error;
+        while (told.getCause() != null
+                && (told instanceof java.util.concurrent.ExecutionException
+                        || told instanceof java.util.concurrent.CompletionException
+                        || told.getMessage() == null)) {
+            told = told.getCause();
+        }
+        String message = told.getMessage() == null || told.getMessage().isBlank()
+                ? told.getClass().getSimpleName()
+                : told.getMessage();
+        if (told instanceof java.nio.file.NoSuchFileException) {
+            message = "no such file or directory: " + message;
+        }
+        return message.strip().replaceAll("\\s*\\R\\s*", "; ");
+    }
+}

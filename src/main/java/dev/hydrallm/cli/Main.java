@@ -1,0 +1,17 @@
+package dev.hydrallm.cli;
+
+import io.quarkus.runtime.annotations.QuarkusMain;
+
+/**
+ * The program's entry. Only {@code serve} boots Quarkus; every other command is a plain Java program, which starts
+ * faster and opens no port.
+ */
+@QuarkusMain
+public final class Main {
+    private Main() {}
+
+    /** Runs a command and ends the process with its exit code. */
+    public static void main(String... arguments) {
+        System.exit(Cli.run(arguments));
+    }
+}

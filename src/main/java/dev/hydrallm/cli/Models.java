@@ -1,0 +1,93 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.engine.torch.TorchEngine;
+import dev.hydrallm.engine.torch.TorchNatives;
+import dev.hydrallm.engine.torch.TorchOptions;
+import dev.hydrallm.model.NamedTrees;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.serving.TextModel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** Opens the model that a command line or a server's configuration names. */
+final class Models {
+    private Models() {}
+
+    /** Loads the model of a command, with progress on stderr. */
+    static TextModel load(ModelOptions options) {
+        return load(options, 1, 1);
+    }
+
+    /**
+     * Loads a model.
+     *
+     * @param slots sequences that can run at once
+     * @param queueLength requests that may wait for one
+     */
+    static TextModel load(ModelOptions options, int slots, int queueLength) {
+        PackedModel pack = open(options);
+        TorchOptions torch = TorchOptions.DEFAULT
+                .withSlots(slots)
+                .withContextLength(options.context)
+                .withThreads(options.threads);
+        return TextModel.load(
+                pack,
+                tree(options),
+                model -> {
+                    TorchNatives.load(Progress.ofNatives());
+                    return TorchEngine.load(model, torch);
+                },
+                queueLength);
+    }
+
+    /** Opens the pack that the options name, packing a checkpoint into the cache first. */
+    static PackedModel open(ModelOptions options) {
+        refuseFourBit(options.loadIn4bit);
+        Path directory = options.model == null ? demo() : options.model;
+        if (!Files.isDirectory(directory)) {
+            throw new IllegalArgumentException(
+                    directory + " is no directory; --model takes a packed model, a checkpoint" + " or draft heads");
+        }
+        if (PackedModel.isPack(directory)) {
+            if (options.loadIn8bit || options.baseModel != null) {
+                throw new IllegalArgumentException(
+                        directory + " is packed already; --load-in-8bit and --base-model" + " are for checkpoints");
+            }
+            return PackedModel.open(directory);
+        }
+        return PackedModel.open(Packing.cached(directory, options));
+    }
+
+    static void refuseFourBit(boolean asked) {
+        if (asked) {
+            throw new IllegalArgumentException(
+                    "--load-in-4bit is not supported yet: use --load-in-8bit, or no flag for full precision");
+        }
+    }
+
+    /** The explicit tree of the options: a name, else a file. */
+    static Optional<List<List<Integer>>> tree(ModelOptions options) {
+        return Optional.ofNullable(options.tree)
+                .map(tree -> NamedTrees.byName(tree).orElseGet(() -> NamedTrees.read(Path.of(tree))));
+    }
+
+    /** What to draft for a request. */
+    static DraftTree tree(TextModel model, ModelOptions options) {
+        return options.noSpeculation ? DraftTree.ROOT_ONLY : model.tree();
+    }
+
+    /** The model that is part of the program. */
+    static Path demo() {
+        for (@Nullable
+        String home : new String[] {System.getProperty("hydra.home"), System.getenv("HYDRA_HOME"), "."}) {
+            if (home != null && PackedModel.isPack(Path.of(home, "models", "demo"))) {
+                return Path.of(home, "models", "demo");
+            }
+        }
+        throw new IllegalStateException("the demo model is not where the program was installed; give one with --model");
+    }
+}

@@ -1,0 +1,113 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.StopRules;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How tokens are chosen and when to stop. */
+final class SamplingOptions {
+    /** Which tokens of a draft stay when the temperature is above 0. */
+    enum Acceptance {
+        /** Sampling from exactly the base model's distribution. */
+        LOSSLESS,
+        /** Medusa's typical acceptance: deterministic, not the base model's distribution. */
+        TYPICAL
+    }
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "0.7",
+            description = "0 is greedy. Default: ${DEFAULT-VALUE}.")
+    double temperature;
+
+    @Option(
+            names = "--acceptance",
+            paramLabel = "RULE",
+            defaultValue = "lossless",
+            description = "Above temperature 0: lossless sampling, or typical (Medusa's, deterministic). Default:"
+                    + " ${DEFAULT-VALUE}.")
+    Acceptance acceptance = Acceptance.LOSSLESS;
+
+    @Option(
+            names = "--posterior-threshold",
+            paramLabel = "P",
+            defaultValue = "0.09",
+            description = "Typical acceptance: probability that always suffices. Default: ${DEFAULT-VALUE}.")
+    double posteriorThreshold;
+
+    @Option(
+            names = "--posterior-alpha",
+            paramLabel = "A",
+            defaultValue = "0.3",
+            description = "Typical acceptance: factor of exp(-entropy). Default: ${DEFAULT-VALUE}.")
+    double posteriorAlpha;
+
+    @Option(
+            names = "--top-p",
+            paramLabel = "P",
+            defaultValue = "1",
+            description = "Nucleus sampling. Default: off (1).")
+    double topP;
+
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", description = "Keep the K best. Default: off (0).")
+    int topK;
+
+    @Option(
+            names = "--min-p",
+            paramLabel = "P",
+            defaultValue = "0",
+            description = "Drop tokens below P times the best. Default: off (0).")
+    double minP;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Of the sampling. Default: random, and reported.")
+    @Nullable
+    Long seed;
+
+    @Option(
+            names = "--max-tokens",
+            paramLabel = "N",
+            description = "Most tokens of an answer. Default: to the end of the context.")
+    @Nullable
+    Integer maxTokens;
+
+    @Option(names = "--max-steps", paramLabel = "N", description = "Most decoding steps of an answer.")
+    @Nullable
+    Integer maxSteps;
+
+    @Option(
+            names = "--stop",
+            paramLabel = "TEXT",
+            description = "End the answer before this text; may be given several times.")
+    List<String> stop = new ArrayList<>();
+
+    /** The seed that was given, else a random one, the same for the whole run. */
+    long seed() {
+        if (seed == null) {
+            seed = ThreadLocalRandom.current().nextLong() >>> 11; // fits a JSON number
+        }
+        return seed;
+    }
+
+    AcceptanceRule rule() {
+        if (temperature == 0) {
+            return new AcceptanceRule.Greedy();
+        }
+        return switch (acceptance) {
+            case LOSSLESS -> new AcceptanceRule.Sampled(temperature, topK, topP, minP, seed());
+            case TYPICAL -> new AcceptanceRule.Typical(temperature, posteriorThreshold, posteriorAlpha);
+        };
+    }
+
+    StopRules stops(Set<Integer> endTokens, int defaultSteps) {
+        return new StopRules(
+                endTokens,
+                maxTokens == null ? StopRules.UNLIMITED : maxTokens,
+                maxSteps == null ? defaultSteps : maxSteps);
+    }
+}

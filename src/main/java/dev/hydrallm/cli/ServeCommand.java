@@ -1,0 +1,76 @@
+package dev.hydrallm.cli;
+
+import io.quarkus.runtime.Quarkus;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "serve",
+        sortOptions = false,
+        description = "Serves a model over HTTP: the OpenAI API, health, metrics and a page to try it.",
+        footer = {
+            "",
+            "Example:  hydra serve --port 8080",
+            "          curl localhost:8080/v1/completions -H 'Content-Type: application/json' \\",
+            "               -d '{\"prompt\": \"def fibonacci(n):\", \"max_tokens\": 64, \"temperature\": 0}'"
+        })
+final class ServeCommand implements Callable<Integer> {
+    @Option(
+            names = "--host",
+            paramLabel = "ADDRESS",
+            description = "Address to listen on. Default: 127.0.0.1; an image" + " listens on all.")
+    @Nullable
+    String host;
+
+    @Option(names = "--port", paramLabel = "PORT", description = "Port to listen on. Default: 8080.")
+    @Nullable
+    Integer port;
+
+    @Option(names = "--slots", paramLabel = "N", description = "Requests that run at once. Default: 1.")
+    @Nullable
+    Integer slots;
+
+    @Option(names = "--queue", paramLabel = "N", description = "Requests that may wait. Default: 64.")
+    @Nullable
+    Integer queue;
+
+    @Option(
+            names = "--api-key",
+            paramLabel = "KEY",
+            description = "Bearer token that every route but health asks for. Better given as HYDRA_API_KEY.")
+    @Nullable
+    String apiKey;
+
+    @Mixin
+    ModelOptions model = new ModelOptions();
+
+    @Override
+    public Integer call() {
+        Models.refuseFourBit(model.loadIn4bit);
+        // Quarkus reads its configuration, ours with it, from system properties.
+        set("quarkus.http.host", host);
+        set("quarkus.http.port", port);
+        set("hydra.slots", slots);
+        set("hydra.queue", queue);
+        set("hydra.api-key", apiKey);
+        set("hydra.model", model.model);
+        set("hydra.base-model", model.baseModel);
+        set("hydra.tree", model.tree);
+        set("hydra.load-in-8bit", model.loadIn8bit);
+        set("hydra.no-speculation", model.noSpeculation);
+        set("hydra.context", model.context);
+        set("hydra.threads", model.threads);
+        int[] exit = {0};
+        Quarkus.run(null, (code, error) -> exit[0] = error == null ? code : Cli.FAILED);
+        return exit[0];
+    }
+
+    private static void set(String key, @Nullable Object value) {
+        if (value != null) {
+            System.setProperty(key, value.toString());
+        }
+    }
+}

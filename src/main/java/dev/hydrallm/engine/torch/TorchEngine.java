@@ -1,0 +1,212 @@
+package dev.hydrallm.engine.torch;
+
+import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Drafts;
+import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.decoding.Verdict;
+import dev.hydrallm.engine.torch.TorchProgram.Choice;
+import dev.hydrallm.engine.torch.TorchProgram.Rows;
+import dev.hydrallm.model.PackedModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * The engine on libtorch's CPU operators. Made, used and closed on one thread.
+ *
+ * <p>With int8 weights a row's products do not depend on the rows beside it, so a request gives the same tokens with or
+ * without speculation, alone or in a batch, but for what attention's order of summation leaves in the last bits.
+ */
+public final class TorchEngine implements Engine {
+    private final TorchProgram program;
+    private final EngineLimits limits;
+    private final int prefillChunk;
+
+    /** The last verified batch, for {@link #commit}. */
+    private List<TreeQuery> verified = List.of();
+
+    private TorchEngine(TorchProgram program, EngineLimits limits, int prefillChunk) {
+        this.program = program;
+        this.limits = limits;
+        this.prefillChunk = prefillChunk;
+    }
+
+    /**
+     * Loads a packed model, which must stay open as long as the engine.
+     *
+     * @throws IllegalArgumentException if the options ask for what the model cannot do
+     */
+    public static TorchEngine load(PackedModel model, TorchOptions options) {
+        return load(model, options, ActivationRange.ofProcessor());
+    }
+
+    static TorchEngine load(PackedModel model, TorchOptions options, ActivationRange range) {
+        int trained = model.architecture().contextLength();
+        int context = options.contextLength() == 0 ? trained : options.contextLength();
+        if (context > trained) {
+            throw new IllegalArgumentException(
+                    "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
+        }
+        TorchNatives.load();
+        JniUtils.setNumThreads(options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads());
+        // A tree's rows stand behind the last committed one.
+        int cacheRows = context + options.maxNodes();
+        EngineLimits limits = new EngineLimits(
+                options.slots(),
+                context,
+                options.maxNodes(),
+                model.draft().heads(),
+                model.architecture().vocabSize());
+        return new TorchEngine(new TorchProgram(model, options, cacheRows, range), limits, options.prefillChunk());
+    }
+
+    @Override
+    public EngineLimits limits() {
+        return limits;
+    }
+
+    @Override
+    public long busyNanos() {
+        return program.busyNanos();
+    }
+
+    @Override
+    public Prefilled prefill(PrefillRequest request) {
+        int[] tokens = request.tokens();
+        checkPrompt(tokens, request.from());
+        verified = List.of();
+        int from = request.from();
+        while (tokens.length - from > prefillChunk) {
+            forward(request, from, prefillChunk, new Choice(prefillChunk, new Selection()));
+            draft(request, from, prefillChunk, 0);
+            from += prefillChunk;
+        }
+        int rows = tokens.length - from;
+        Selection selection = new Selection();
+        selection.add(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1);
+        double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
+        return new Prefilled((int) chosen[0], draft(request, from, rows, request.draftRanks()));
+    }
+
+    private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
+        int[] chunk = Arrays.copyOfRange(request.tokens(), from, from + rows);
+        return program.verify(chunk, List.of(runOf(request.slot(), from, rows)), choice);
+    }
+
+    private Drafts draft(PrefillRequest request, int from, int rows, int ranks) {
+        if (request.draftRanks() == 0) {
+            return Drafts.NONE;
+        }
+        int[] all = IntStream.range(0, rows).toArray();
+        return drafts(program.draft(all, List.of(runOf(request.slot(), from, rows)), ranks), 0, 1, ranks);
+    }
+
+    private Rows runOf(int slot, int start, int rows) {
+        return new Rows(slot, start, program.shapes().run(rows));
+    }
+
+    private void checkPrompt(int[] tokens, int from) {
+        if (tokens.length == 0) {
+            throw new IllegalArgumentException("the prompt has no tokens");
+        }
+        if (tokens.length >= limits.contextLength()) {
+            throw new IllegalArgumentException("the prompt has " + tokens.length + " tokens, and a context of "
+                    + limits.contextLength() + " leaves no room for an answer");
+        }
+        if (from < 0 || from >= tokens.length) {
+            throw new IllegalArgumentException("cannot keep " + from + " of " + tokens.length + " prompt tokens");
+        }
+        for (int token : tokens) {
+            if (token < 0 || token >= limits.vocabularySize()) {
+                throw new IllegalArgumentException(
+                        "token id " + token + " is not within 0 and " + (limits.vocabularySize() - 1));
+            }
+        }
+    }
+
+    @Override
+    public List<Verdict> verify(List<TreeQuery> batch) {
+        int[] ids = batch.stream()
+                .flatMapToInt(query -> Arrays.stream(query.tokens()))
+                .toArray();
+        Selection selection = new Selection();
+        List<Rows> rows = new ArrayList<>(batch.size());
+        for (TreeQuery query : batch) {
+            selection.add(query.rule(), query.tree(), query.start());
+            rows.add(new Rows(query.slot(), query.start(), program.shapes().of(query.tree())));
+        }
+        double[] chosen = program.verify(ids, rows, new Choice(0, selection));
+        verified = List.copyOf(batch);
+        List<Verdict> verdicts = new ArrayList<>(batch.size());
+        int row = 0;
+        for (TreeQuery query : batch) {
+            int nodes = query.tree().nodes();
+            int[] next = new int[nodes];
+            float[] scores = new float[nodes];
+            for (int node = 0; node < nodes; node++, row++) {
+                next[node] = (int) chosen[2 * row];
+                scores[node] = (float) chosen[2 * row + 1];
+            }
+            verdicts.add(new Verdict(next, scores));
+        }
+        return verdicts;
+    }
+
+    @Override
+    public List<Drafts> commit(List<Acceptance> acceptances) {
+        List<Rows> rows = new ArrayList<>();
+        List<Integer> accepted = new ArrayList<>();
+        int ranks = 0;
+        int firstRow = 0;
+        int index = 0;
+        for (TreeQuery query : verified) {
+            if (index < acceptances.size() && acceptances.get(index).slot() == query.slot()) {
+                Acceptance acceptance = acceptances.get(index++);
+                int[] path = acceptance.path();
+                if (path[path.length - 1] != path.length - 1) {
+                    program.keep(query.slot(), query.start(), path);
+                }
+                if (acceptance.draftRanks() > 0) {
+                    for (int node : path) {
+                        accepted.add(firstRow + node);
+                    }
+                    rows.add(runOf(query.slot(), query.start(), path.length));
+                    ranks = Math.max(ranks, acceptance.draftRanks());
+                }
+            }
+            firstRow += query.tree().nodes();
+        }
+        if (index < acceptances.size()) {
+            throw new IllegalStateException("slot " + acceptances.get(index).slot() + " was not verified last");
+        }
+        verified = List.of();
+        long[] ids = rows.isEmpty()
+                ? new long[0]
+                : program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, ranks);
+        List<Drafts> drafts = new ArrayList<>(acceptances.size());
+        int drafting = 0;
+        for (Acceptance acceptance : acceptances) {
+            drafts.add(acceptance.draftRanks() == 0 ? Drafts.NONE : drafts(ids, drafting++, rows.size(), ranks));
+        }
+        return drafts;
+    }
+
+    /** One sequence's part of (heads, sequences, ranks). */
+    private Drafts drafts(long[] ids, int sequence, int sequences, int ranks) {
+        int[][] candidates = new int[limits.draftHeads()][ranks];
+        for (int head = 0; head < candidates.length; head++) {
+            for (int rank = 0; rank < ranks; rank++) {
+                candidates[head][rank] = (int) ids[(head * sequences + sequence) * ranks + rank];
+            }
+        }
+        return new Drafts(candidates);
+    }
+
+    @Override
+    public void close() {
+        program.close();
+    }
+}

@@ -1,0 +1,179 @@
+package dev.hydrallm.engine.torch;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.IValue;
+import dev.hydrallm.engine.torch.RowShapes.RowShape;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DType;
+import dev.hydrallm.model.PackedModel;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * A model's compiled program with all that it holds on the device: weights, KV caches, and the rows that the draft layers
+ * read.
+ *
+ * <p>A sequence's cache is one tensor, (2 layers, 1, kv heads, rows, head dim): keys of layer 0, its values, keys of
+ * layer 1 … The draft layers have one of their own, written for accepted tokens only.
+ */
+final class TorchProgram implements AutoCloseable {
+    private final PtNDManager manager;
+    private final Script script;
+    private final TorchWeights weights;
+    private final RowShapes shapes;
+    private final Values values = new Values();
+    private final IValue rotary;
+    private final IValue tap;
+    private final List<IValue> caches;
+    private final List<IValue> draftCaches;
+    private final int draftHeads;
+
+    /** Fresh rows of one sequence behind its first {@code start} committed ones. */
+    record Rows(int slot, int start, RowShape shape) {}
+
+    /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
+    record Choice(int from, Selection selection) {}
+
+    TorchProgram(PackedModel model, TorchOptions options, int cacheRows, ActivationRange range) {
+        Architecture shape = model.architecture();
+        manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
+        LinearKind kind = model.tensor("layers.0.qkv.weight").dtype() == DType.I8 ? LinearKind.INT8 : LinearKind.FLOAT;
+        script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
+        weights = new TorchWeights(model, manager, script, kind);
+        shapes = new RowShapes(manager);
+        PtNDArray angles = values.keep(manager.create(
+                Rotary.table(shape, cacheRows), new Shape(cacheRows, shape.headDim() / 2, 2), DataType.FLOAT32));
+        rotary = values.keep(script.call("complexPairs", values.of(angles)));
+        int batchRows = Math.max(options.maxNodes(), options.prefillChunk());
+        tap = values.of(values.keep(manager.create(new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)));
+        caches = caches(shape, shape.layers(), options.slots(), cacheRows);
+        draftCaches = caches(shape, model.draft().forkedLayers(), options.slots(), cacheRows);
+        draftHeads = model.draft().heads();
+    }
+
+    private List<IValue> caches(Architecture shape, int layers, int slots, int rows) {
+        Shape size = new Shape(2L * layers, 1, shape.kvHeads(), rows, shape.headDim());
+        return IntStream.range(0, slots)
+                .mapToObj(slot -> values.of(values.keep(manager.create(size, DataType.FLOAT32))))
+                .toList();
+    }
+
+    RowShapes shapes() {
+        return shapes;
+    }
+
+    long busyNanos() {
+        return script.busyNanos();
+    }
+
+    /**
+     * One forward over fresh rows.
+     *
+     * @param ids token of each row
+     * @return for each row chosen after: token and score
+     */
+    double[] verify(int[] ids, List<Rows> rows, Choice choice) {
+        try (Values scope = new Values()) {
+            Selection selection = choice.selection();
+            IValue result = scope.keep(script.call(
+                    "verify",
+                    weights.embedding,
+                    weights.layers,
+                    weights.norms,
+                    weights.lmHead,
+                    rotary,
+                    tap,
+                    scope.list(ids),
+                    cachesOf(caches, rows, scope),
+                    starts(rows, scope),
+                    counts(rows, scope),
+                    masks(rows, scope),
+                    depths(rows, scope),
+                    scope.of(choice.from()),
+                    scope.list(selection.rules()),
+                    scope.list(selection.settings()),
+                    scope.list(selection.uniforms()),
+                    scope.list(selection.parents())));
+            return choice.from() == ids.length
+                    ? new double[0]
+                    : scope.keep(result.toTensor(manager)).toDoubleArray();
+        }
+    }
+
+    /** Moves the cache rows of a verified path to where the committed rows end. */
+    void keep(int slot, int start, int[] path) {
+        try (Values scope = new Values()) {
+            scope.keep(script.call("keep", caches.get(slot), scope.of(start), scope.list(path)));
+        }
+    }
+
+    /**
+     * Runs the draft layers over rows of the last forward, and the heads over the last of each sequence.
+     *
+     * @param accepted rows of the last forward, sequence by sequence
+     * @param rows the same rows as the caches take them
+     * @param ranks candidates of each head; 0 runs the layers alone
+     * @return token ids, (heads, sequences, ranks)
+     */
+    long[] draft(int[] accepted, List<Rows> rows, int ranks) {
+        try (Values scope = new Values()) {
+            IValue result = scope.keep(script.call(
+                    "draft",
+                    weights.forkLayers,
+                    weights.forkNorms,
+                    weights.residuals,
+                    weights.residualBiases,
+                    weights.headLmHeads,
+                    rotary,
+                    tap,
+                    cachesOf(draftCaches, rows, scope),
+                    scope.list(accepted),
+                    starts(rows, scope),
+                    counts(rows, scope),
+                    masks(rows, scope),
+                    depths(rows, scope),
+                    scope.of(ranks)));
+            return ranks == 0
+                    ? new long[0]
+                    : scope.keep(result.toTensor(manager)).toLongArray();
+        }
+    }
+
+    int draftHeads() {
+        return draftHeads;
+    }
+
+    private static IValue cachesOf(List<IValue> caches, List<Rows> rows, Values scope) {
+        return scope.list(rows.stream().map(each -> caches.get(each.slot())).toList());
+    }
+
+    private static IValue starts(List<Rows> rows, Values scope) {
+        return scope.list(rows.stream().mapToInt(Rows::start).toArray());
+    }
+
+    private static IValue counts(List<Rows> rows, Values scope) {
+        return scope.list(rows.stream().mapToInt(each -> each.shape().count()).toArray());
+    }
+
+    private static IValue masks(List<Rows> rows, Values scope) {
+        return scope.tensors(rows.stream().map(each -> each.shape().mask()).toList());
+    }
+
+    private static IValue depths(List<Rows> rows, Values scope) {
+        return scope.tensors(rows.stream().map(each -> each.shape().depths()).toList());
+    }
+
+    @Override
+    public void close() {
+        shapes.close();
+        values.close();
+        weights.close();
+        script.close();
+        manager.close();
+    }
+}

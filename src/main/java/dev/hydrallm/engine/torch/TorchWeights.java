@@ -1,0 +1,215 @@
+package dev.hydrallm.engine.torch;
+
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.IValue;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorView;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * A packed model's tensors in the form the program takes them. Single-precision tensors are views of the mapped file;
+ * the model must stay open as long as this.
+ */
+final class TorchWeights implements AutoCloseable {
+    private static final List<String> LAYER_MATRICES = List.of("qkv", "o", "gate_up", "down");
+
+    private final PackedModel model;
+    private final PtNDManager manager;
+    private final Script script;
+    private final LinearKind kind;
+    private final Values values = new Values();
+
+    /** Embedding: codes and scales, or values alone. */
+    final IValue embedding;
+
+    final IValue layers;
+    final IValue norms;
+    final IValue lmHead;
+    final IValue forkLayers;
+    final IValue forkNorms;
+    final IValue residuals;
+    final IValue residualBiases;
+    final IValue headLmHeads;
+
+    TorchWeights(PackedModel model, PtNDManager manager, Script script, LinearKind kind) {
+        this.model = model;
+        this.manager = manager;
+        this.script = script;
+        this.kind = kind;
+        DraftLayout draft = model.draft();
+        int layerCount = model.architecture().layers();
+        embedding = embeddingTable();
+        layers = layerMatrices("layers.", layerCount);
+        norms = layerNorms("layers.", layerCount, "norm");
+        lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
+        // An empty list has no element type in the program; without forked layers it does not look at these.
+        forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
+        forkNorms = draft.forkedLayers() > 0 ? layerNorms("fork.", draft.forkedLayers(), "fork.norm") : norms;
+        residuals = residualMatrices(draft);
+        residualBiases = residualBiases(draft);
+        headLmHeads = draft.sharedLmHead() ? repeated(lmHead, draft.heads()) : headMatrices(draft);
+    }
+
+    private IValue embeddingTable() {
+        String name = "embedding.weight";
+        return values.tensors(
+                kind == LinearKind.INT8
+                        ? List.of(tensor(name), tensor(scaleOf(name)))
+                        : List.of(values.keep(single(name))));
+    }
+
+    private IValue layerMatrices(String prefix, int count) {
+        List<IValue> matrices = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            for (String name : LAYER_MATRICES) {
+                matrices.add(matrix(prefix + i + "." + name + ".weight"));
+            }
+        }
+        return values.list(matrices);
+    }
+
+    /** The layers' gains, the last norm's and the floor that all share; see the program's norm. */
+    private IValue layerNorms(String prefix, int count, String last) {
+        List<PtNDArray> tensors = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            tensors.add(gain(prefix + i + ".attention_norm"));
+            tensors.add(gain(prefix + i + ".mlp_norm"));
+        }
+        tensors.add(gain(last));
+        Architecture shape = model.architecture();
+        double floor = Math.sqrt(shape.normEpsilon() * shape.hiddenSize());
+        tensors.add(values.keep(manager.create(new float[] {(float) floor})));
+        return values.tensors(tensors);
+    }
+
+    private PtNDArray gain(String name) {
+        double root = Math.sqrt(model.architecture().hiddenSize());
+        try (PtNDArray gain = view(name)) {
+            return values.keep(gain.mul(root));
+        }
+    }
+
+    /** The heads' first blocks below each other, for they read the same rows; then the other blocks, head by head. */
+    private IValue residualMatrices(DraftLayout draft) {
+        List<IValue> matrices = new ArrayList<>();
+        if (draft.heads() > 0) {
+            List<String> firsts = new ArrayList<>();
+            for (int k = 0; k < draft.heads(); k++) {
+                firsts.add(residual(k, 0) + ".weight");
+            }
+            matrices.add(matrix(firsts));
+            for (int k = 0; k < draft.heads(); k++) {
+                for (int j = 1; j < draft.residualLayers(); j++) {
+                    matrices.add(matrix(residual(k, j) + ".weight"));
+                }
+            }
+        }
+        return values.list(matrices);
+    }
+
+    private IValue residualBiases(DraftLayout draft) {
+        List<PtNDArray> tensors = new ArrayList<>();
+        if (draft.heads() > 0) {
+            List<String> firsts = new ArrayList<>();
+            for (int k = 0; k < draft.heads(); k++) {
+                firsts.add(residual(k, 0) + ".bias");
+            }
+            tensors.add(stacked(firsts));
+            for (int k = 0; k < draft.heads(); k++) {
+                for (int j = 1; j < draft.residualLayers(); j++) {
+                    tensors.add(tensor(residual(k, j) + ".bias"));
+                }
+            }
+        }
+        return values.tensors(tensors);
+    }
+
+    private IValue headMatrices(DraftLayout draft) {
+        List<IValue> matrices = new ArrayList<>();
+        for (int k = 0; k < draft.heads(); k++) {
+            matrices.add(matrix("heads." + k + ".lm_head.weight"));
+        }
+        return values.list(matrices);
+    }
+
+    private IValue repeated(IValue matrix, int times) {
+        return values.list(Collections.nCopies(times, matrix));
+    }
+
+    private static String residual(int head, int block) {
+        return "heads." + head + ".residual." + block;
+    }
+
+    private static String scaleOf(String weight) {
+        return weight.substring(0, weight.length() - "weight".length()) + "scale";
+    }
+
+    private IValue matrix(String name) {
+        return matrix(List.of(name));
+    }
+
+    /** The rows of several matrices below each other as one. */
+    private IValue matrix(List<String> names) {
+        if (kind == LinearKind.FLOAT) {
+            return values.of(names.size() == 1 ? values.keep(single(names.getFirst())) : stacked(names));
+        }
+        // Packing copies, so the parts may go.
+        try (Values parts = new Values()) {
+            PtNDArray codes = stacked(names, parts);
+            PtNDArray scales = stacked(names.stream().map(TorchWeights::scaleOf).toList(), parts);
+            return values.keep(script.call("pack", parts.of(codes), parts.of(scales)));
+        }
+    }
+
+    private PtNDArray stacked(List<String> names) {
+        return stacked(names, values);
+    }
+
+    private PtNDArray stacked(List<String> names, Values scope) {
+        PtNDArray joined = scope.keep(view(names.getFirst()));
+        for (String name : names.subList(1, names.size())) {
+            joined = scope.keep(joined.concat(scope.keep(view(name)), 0));
+        }
+        return joined.getDataType() == DataType.FLOAT16 ? scope.keep(joined.toType(DataType.FLOAT32, false)) : joined;
+    }
+
+    /** A tensor that is in the form the program takes already. */
+    private PtNDArray tensor(String name) {
+        return values.keep(view(name));
+    }
+
+    private PtNDArray single(String name) {
+        PtNDArray view = values.keep(view(name));
+        return view.getDataType() == DataType.FLOAT16 ? view.toType(DataType.FLOAT32, false) : view;
+    }
+
+    /** The mapped file's bytes as a tensor, without a copy. */
+    private PtNDArray view(String name) {
+        TensorView view = model.tensor(name);
+        DataType type = switch (view.dtype()) {
+            case F32 -> DataType.FLOAT32;
+            case F16 -> DataType.FLOAT16;
+            case I8 -> DataType.INT8;
+            default -> throw new IllegalStateException(name + " has type " + view.dtype());
+        };
+        ByteBuffer bytes = view.data().asByteBuffer().order(ByteOrder.nativeOrder());
+        return manager.create(
+                bytes,
+                new Shape(view.shape().stream().mapToLong(Long::longValue).toArray()),
+                type);
+    }
+
+    @Override
+    public void close() {
+        values.close();
+    }
+}

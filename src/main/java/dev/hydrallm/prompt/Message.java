@@ -1,0 +1,4 @@
+package dev.hydrallm.prompt;
+
+/** One message of a conversation. */
+public record Message(String role, String content) {}

@@ -1,0 +1,162 @@
+package dev.hydrallm.serving;
+
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.SpeculativeDecoder;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/**
+ * The one loop of a device: takes requests from a bounded queue as slots get free, and steps all that run together.
+ * Runs on a platform thread of its own, which makes, uses and closes the engine.
+ *
+ * <p>{@link #submit} and {@link #close} may be called from any thread.
+ */
+public final class DecodeLoop implements AutoCloseable {
+    private static final int NODE_BUDGET = 256;
+
+    private final BlockingQueue<Generation> waiting;
+    private final CompletableFuture<EngineLimits> limits = new CompletableFuture<>();
+    private final Thread thread;
+    private volatile int running;
+    private volatile boolean closing;
+
+    /**
+     * Starts loading an engine.
+     *
+     * @param queueLength requests that may wait for a slot
+     */
+    public DecodeLoop(Supplier<Engine> engine, int queueLength) {
+        waiting = new ArrayBlockingQueue<>(queueLength);
+        thread = Thread.ofPlatform().name("hydra-decode").daemon(true).unstarted(() -> run(engine));
+        thread.start();
+    }
+
+    /** Completes when the engine is loaded, exceptionally if it cannot be. */
+    public CompletableFuture<EngineLimits> limits() {
+        return limits;
+    }
+
+    /** Requests that have a slot. */
+    public int running() {
+        return running;
+    }
+
+    /** Requests that wait for a slot. */
+    public int waiting() {
+        return waiting.size();
+    }
+
+    /**
+     * Queues a request.
+     *
+     * @throws QueueFullException if too many wait already
+     */
+    void submit(Generation generation) {
+        if (closing) {
+            throw new IllegalStateException("the model is being unloaded");
+        }
+        if (!waiting.offer(generation)) {
+            throw new QueueFullException(waiting.size());
+        }
+    }
+
+    private void run(Supplier<Engine> loader) {
+        Engine engine;
+        try {
+            engine = loader.get();
+        } catch (Throwable e) {
+            limits.completeExceptionally(e);
+            return;
+        }
+        try (engine) {
+            limits.complete(engine.limits());
+            serve(engine);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            waiting.forEach(left -> left.fail(new IllegalStateException("the model was unloaded")));
+        }
+    }
+
+    private void serve(Engine engine) throws InterruptedException {
+        KvSlots slots = new KvSlots(engine.limits().slots());
+        SpeculativeDecoder decoder = new SpeculativeDecoder(engine, NODE_BUDGET);
+        Map<Sequence, Generation> active = new LinkedHashMap<>();
+        while (!closing || !active.isEmpty() || !waiting.isEmpty()) {
+            admit(slots, decoder, active);
+            step(decoder, active);
+            release(slots, active);
+            running = active.size();
+        }
+    }
+
+    private void admit(KvSlots slots, SpeculativeDecoder decoder, Map<Sequence, Generation> active)
+            throws InterruptedException {
+        while (slots.available() > 0) {
+            // With nothing to step there is time to wait; the pause is short so that closing is noticed.
+            Generation next = active.isEmpty() ? waiting.poll(100, TimeUnit.MILLISECONDS) : waiting.poll();
+            if (next == null) {
+                return;
+            }
+            Sequence sequence = next.start(slots);
+            running = active.size() + 1;
+            try {
+                decoder.prefill(sequence);
+                active.put(sequence, next);
+            } catch (RuntimeException e) {
+                slots.release(sequence.lease(), new int[0], DraftTree.ROOT_ONLY);
+                next.fail(e);
+            }
+        }
+    }
+
+    private static void step(SpeculativeDecoder decoder, Map<Sequence, Generation> active) {
+        try {
+            decoder.step(List.copyOf(active.keySet()));
+        } catch (RuntimeException e) {
+            // What the slots hold after a broken step is unknown: every request of the batch ends with it.
+            active.forEach((sequence, generation) -> {
+                sequence.cancel();
+                generation.fail(e);
+            });
+            decoder.step(List.copyOf(active.keySet()));
+        }
+    }
+
+    private static void release(KvSlots slots, Map<Sequence, Generation> active) {
+        active.entrySet().removeIf(entry -> {
+            Sequence sequence = entry.getKey();
+            if (sequence.finished().isEmpty()) {
+                return false;
+            }
+            boolean broken = entry.getValue().result().isCompletedExceptionally();
+            slots.release(
+                    sequence.lease(),
+                    broken ? new int[0] : sequence.committedTokens(),
+                    broken ? DraftTree.ROOT_ONLY : sequence.tree());
+            entry.getValue().finish(sequence);
+            return true;
+        });
+    }
+
+    /** Finishes what runs and waits, takes nothing new, and closes the engine. */
+    @Override
+    public void close() {
+        closing = true;
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+package dev.hydrallm.serving;
+
+import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.TokenSink;
+import dev.hydrallm.prompt.TextAssembler;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** A submitted request: its result to come, and the means to end it early. */
+public final class Generation {
+    private final GenerationRequest request;
+    private final GenerationListener listener;
+    private final TextAssembler assembler;
+    private final StringBuilder text = new StringBuilder();
+    private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
+    private final AtomicReference<@Nullable Sequence> sequence = new AtomicReference<>();
+    private final long submitted = System.nanoTime();
+    private long started;
+    private long firstToken;
+    private volatile boolean cancelled;
+
+    Generation(GenerationRequest request, GenerationListener listener, TextAssembler assembler) {
+        this.request = request;
+        this.listener = listener;
+        this.assembler = assembler;
+    }
+
+    /** Completes on the decoding thread; exceptionally if this request failed. */
+    public CompletableFuture<GenerationResult> result() {
+        return result;
+    }
+
+    /** Ends it before its next step, or before it starts; what there is by then is its result. */
+    public void cancel() {
+        cancelled = true;
+        Sequence running = sequence.get();
+        if (running != null) {
+            running.cancel();
+        }
+    }
+
+    /** Gives the request a slot. */
+    Sequence start(KvSlots slots) {
+        started = System.nanoTime();
+        Sequence made = new Sequence(
+                slots.acquire(request.prompt(), request.tree()),
+                request.prompt(),
+                request.tree(),
+                request.rule(),
+                request.stops(),
+                this::take);
+        sequence.set(made);
+        if (cancelled) {
+            made.cancel();
+        }
+        return made;
+    }
+
+    private TokenSink.Demand take(int token, TokenSink.Origin origin) {
+        if (firstToken == 0) {
+            firstToken = System.nanoTime();
+        }
+        TextAssembler.Piece piece = assembler.push(token);
+        show(piece.text(), origin);
+        return piece.end() == TextAssembler.End.STOPPED ? TokenSink.Demand.STOP : TokenSink.Demand.MORE;
+    }
+
+    private void show(String piece, TokenSink.Origin origin) {
+        if (!piece.isEmpty()) {
+            text.append(piece);
+            listener.onText(piece, origin);
+        }
+    }
+
+    void finish(Sequence ended) {
+        show(assembler.finish().text(), TokenSink.Origin.BASE);
+        long end = System.nanoTime();
+        long first = firstToken == 0 ? end : firstToken;
+        result.complete(new GenerationResult(
+                ended.output(),
+                text.toString(),
+                ended.finished().orElseThrow(),
+                ended.statistics(),
+                new GenerationResult.Timings(started - submitted, first - started, end - started)));
+    }
+
+    void fail(Throwable reason) {
+        result.completeExceptionally(reason);
+    }
+}

@@ -1,0 +1,45 @@
+package dev.hydrallm.serving;
+
+import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithDefault;
+import java.util.Optional;
+
+/** What a server serves and how much at once. Each key is also an environment variable: {@code HYDRA_MODEL} … */
+@ConfigMapping(prefix = "hydra")
+public interface ServingConfig {
+    /** A packed model or a checkpoint's directory; without it the demo model. */
+    Optional<String> model();
+
+    /** The base of draft heads, instead of the one their config.json names. */
+    Optional<String> baseModel();
+
+    /** Pack a checkpoint's weights as int8. */
+    @WithDefault("false")
+    boolean loadIn8bit();
+
+    /** Draft tree: a file or a name; without it the model's own. */
+    Optional<String> tree();
+
+    /** Decode one token a step. */
+    @WithDefault("false")
+    boolean noSpeculation();
+
+    /** Most tokens of prompt and answer; 0 is all the model was made for. */
+    @WithDefault("0")
+    int context();
+
+    /** CPU threads; 0 is all this process may use. */
+    @WithDefault("0")
+    int threads();
+
+    /** Sequences that run at once. */
+    @WithDefault("1")
+    int slots();
+
+    /** Requests that may wait for a slot; more are refused with 429. */
+    @WithDefault("64")
+    int queue();
+
+    /** Every route but health answers 401 without this bearer token. */
+    Optional<String> apiKey();
+}

@@ -1,0 +1,139 @@
+package dev.hydrallm.serving;
+
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.NamedTrees;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.prompt.ChatTemplate;
+import dev.hydrallm.prompt.Message;
+import dev.hydrallm.prompt.TextAssembler;
+import dev.hydrallm.prompt.Tokenizer;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
+
+/**
+ * A loaded model that takes text and gives text: a pack with its tokenizer, template, draft tree and decode loop.
+ * Thread-safe.
+ */
+public final class TextModel implements AutoCloseable {
+    private final PackedModel pack;
+    private final Tokenizer tokenizer;
+    private final ChatTemplate template;
+    private final DraftTree tree;
+    private final DecodeLoop loop;
+    private final EngineLimits limits;
+
+    private TextModel(PackedModel pack, Tokenizer tokenizer, DraftTree tree, DecodeLoop loop, EngineLimits limits) {
+        this.pack = pack;
+        this.tokenizer = tokenizer;
+        this.template = ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer);
+        this.tree = tree;
+        this.loop = loop;
+        this.limits = limits;
+    }
+
+    /**
+     * Loads a pack, which this closes in the end.
+     *
+     * @param tree an explicit draft tree; without one the pack's own is taken, else the default for its heads
+     * @param queueLength requests that may wait for a slot
+     */
+    public static TextModel load(
+            PackedModel pack, Optional<List<List<Integer>>> tree, EngineLoader loader, int queueLength) {
+        DecodeLoop loop = new DecodeLoop(() -> loader.load(pack), queueLength);
+        // The tokenizer is read while the engine loads.
+        Tokenizer tokenizer = Tokenizer.load(pack.tokenizerFile());
+        try {
+            return new TextModel(
+                    pack, tokenizer, treeOf(pack, tree), loop, loop.limits().join());
+        } catch (CompletionException e) {
+            tokenizer.close();
+            pack.close();
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+        }
+    }
+
+    private static DraftTree treeOf(PackedModel pack, Optional<List<List<Integer>>> explicit) {
+        int heads = pack.draft().heads();
+        Manifest manifest = pack.manifest();
+        List<List<Integer>> paths =
+                explicit.or(() -> Optional.ofNullable(manifest.tree())).orElseGet(() -> NamedTrees.defaultFor(heads));
+        return DraftTree.of(paths).withinDepth(heads);
+    }
+
+    /**
+     * Queues a request.
+     *
+     * @throws QueueFullException if too many wait already
+     * @throws PromptTooLongException if the prompt leaves no room in the context
+     */
+    public Generation generate(GenerationRequest request, GenerationListener listener) {
+        if (request.prompt().length >= limits.contextLength()) {
+            throw new PromptTooLongException(request.prompt().length, limits.contextLength());
+        }
+        Generation generation = new Generation(request, listener, new TextAssembler(tokenizer, request.stopStrings()));
+        loop.submit(generation);
+        return generation;
+    }
+
+    /** A prompt as it is: the tokenizer adds its BOS, nothing else. */
+    public int[] encode(String prompt) {
+        return tokenizer.encode(prompt);
+    }
+
+    /** A conversation through the model's chat template, up to where the assistant's answer begins. */
+    public int[] encode(List<Message> messages) {
+        return tokenizer.encode(template.render(messages));
+    }
+
+    /** The model's name, as an API shows it. */
+    public String name() {
+        return pack.manifest().name();
+    }
+
+    /** Tokens that end a text. */
+    public Set<Integer> endTokens() {
+        return Set.copyOf(pack.manifest().eosIds());
+    }
+
+    /** What it drafts each step when a request does not say. */
+    public DraftTree tree() {
+        return tree;
+    }
+
+    /** What its engine can hold. */
+    public EngineLimits limits() {
+        return limits;
+    }
+
+    /** Its pack. */
+    public PackedModel pack() {
+        return pack;
+    }
+
+    /** Its tokenizer. */
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /** Its chat template. */
+    public ChatTemplate template() {
+        return template;
+    }
+
+    /** Its decode loop, for what it is busy with. */
+    public DecodeLoop loop() {
+        return loop;
+    }
+
+    /** Finishes what runs, then frees everything. */
+    @Override
+    public void close() {
+        loop.close();
+        tokenizer.close();
+        pack.close();
+    }
+}
