@@ -1,6 +1,7 @@
 package dev.hydrallm.cli;
 
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.engine.torch.TorchEngine;
 import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchOptions;
@@ -29,19 +30,22 @@ final class Models {
      * @param queueLength requests that may wait for one
      */
     static TextModel load(ModelOptions options, int slots, int queueLength) {
-        PackedModel pack = open(options);
-        TorchOptions torch = TorchOptions.DEFAULT
-                .withSlots(slots)
-                .withContextLength(options.context)
-                .withThreads(options.threads);
-        return TextModel.load(
+        return TextModel.load(open(options), tree(options), pack -> engine(pack, options, slots), queueLength);
+    }
+
+    /** Makes the engine of a pack, on the calling thread, which will own it. */
+    static Engine engine(PackedModel pack, ModelOptions options, int slots) {
+        TorchNatives.load(Progress.ofNatives());
+        return TorchEngine.load(
                 pack,
-                tree(options),
-                model -> {
-                    TorchNatives.load(Progress.ofNatives());
-                    return TorchEngine.load(model, torch);
-                },
-                queueLength);
+                TorchOptions.DEFAULT
+                        .withSlots(slots)
+                        .withContextLength(options.context)
+                        .withThreads(threads(options)));
+    }
+
+    static int threads(ModelOptions options) {
+        return options.threads == 0 ? Runtime.getRuntime().availableProcessors() : options.threads;
     }
 
     /** Opens the pack that the options name, packing a checkpoint into the cache first. */

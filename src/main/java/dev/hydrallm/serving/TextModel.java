@@ -56,7 +56,8 @@ public final class TextModel implements AutoCloseable {
         }
     }
 
-    private static DraftTree treeOf(PackedModel pack, Optional<List<List<Integer>>> explicit) {
+    /** The draft tree of a pack: the explicit one, else its own, else the default for its heads; cut to the heads. */
+    public static DraftTree treeOf(PackedModel pack, Optional<List<List<Integer>>> explicit) {
         int heads = pack.draft().heads();
         Manifest manifest = pack.manifest();
         List<List<Integer>> paths =

@@ -1,0 +1,44 @@
+package dev.hydrallm.evaluation;
+
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Engine;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The process's memory over many steps: a native value that is not freed shows as growth. */
+public final class SoakBenchmark {
+    /** Resident memory after so many steps, MiB. */
+    public record Line(int steps, double residentMebibytes) {}
+
+    private SoakBenchmark() {}
+
+    /** Runs {@code steps} steps and looks at the memory ten times. */
+    public static List<Line> run(Engine engine, DraftTree tree, List<int[]> prompts, int steps) {
+        List<Line> lines = new ArrayList<>();
+        int done = 0;
+        for (int look = 0; look <= 10; look++) {
+            int target = (int) ((long) steps * look / 10);
+            while (done < target) {
+                done += SpeedBenchmark.steps(engine, tree, prompts, target - done);
+            }
+            lines.add(new Line(done, resident()));
+        }
+        return lines;
+    }
+
+    private static double resident() {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/status")).stream()
+                    .filter(line -> line.startsWith("VmRSS:"))
+                    .mapToDouble(line -> Double.parseDouble(line.replaceAll("\\D", "")) / 1024)
+                    .findFirst()
+                    .orElseThrow();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
