@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.quantization;
+
+import org.jspecify.annotations.NullMarked;
