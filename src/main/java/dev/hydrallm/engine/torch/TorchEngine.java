@@ -205,6 +205,11 @@ public final class TorchEngine implements Engine {
         return new Drafts(candidates);
     }
 
+    /** The program, for tests that look inside. */
+    TorchProgram program() {
+        return program;
+    }
+
     @Override
     public void close() {
         program.close();

@@ -11,6 +11,7 @@ import dev.hydrallm.engine.torch.RowShapes.RowShape;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.PackedModel;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -31,7 +32,6 @@ final class TorchProgram implements AutoCloseable {
     private final IValue tap;
     private final List<IValue> caches;
     private final List<IValue> draftCaches;
-    private final int draftHeads;
 
     /** Fresh rows of one sequence behind its first {@code start} committed ones. */
     record Rows(int slot, int start, RowShape shape) {}
@@ -53,7 +53,6 @@ final class TorchProgram implements AutoCloseable {
         tap = values.of(values.keep(manager.create(new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)));
         caches = caches(shape, shape.layers(), options.slots(), cacheRows);
         draftCaches = caches(shape, model.draft().forkedLayers(), options.slots(), cacheRows);
-        draftHeads = model.draft().heads();
     }
 
     private List<IValue> caches(Architecture shape, int layers, int slots, int rows) {
@@ -80,35 +79,46 @@ final class TorchProgram implements AutoCloseable {
     double[] verify(int[] ids, List<Rows> rows, Choice choice) {
         try (Values scope = new Values()) {
             Selection selection = choice.selection();
-            IValue result = scope.keep(script.call(
-                    "verify",
-                    weights.embedding,
-                    weights.layers,
-                    weights.norms,
-                    weights.lmHead,
-                    rotary,
-                    tap,
-                    scope.list(ids),
-                    cachesOf(caches, rows, scope),
-                    starts(rows, scope),
-                    counts(rows, scope),
-                    masks(rows, scope),
-                    depths(rows, scope),
-                    scope.of(choice.from()),
-                    scope.list(selection.rules()),
-                    scope.list(selection.settings()),
-                    scope.list(selection.uniforms()),
-                    scope.list(selection.parents())));
+            List<IValue> arguments = forwardArguments(ids, rows, scope);
+            arguments.add(scope.of(choice.from()));
+            arguments.add(scope.list(selection.rules()));
+            arguments.add(scope.list(selection.settings()));
+            arguments.add(scope.list(selection.uniforms()));
+            arguments.add(scope.list(selection.parents()));
+            IValue result = call("verify", arguments, scope);
             return choice.from() == ids.length
                     ? new double[0]
                     : scope.keep(result.toTensor(manager)).toDoubleArray();
         }
     }
 
+    /** The base's logits after a run of tokens in an empty slot 0, (vocabulary). */
+    float[] logits(int[] ids) {
+        try (Values scope = new Values()) {
+            List<Rows> rows = List.of(new Rows(0, 0, shapes.run(ids.length)));
+            IValue result = call("logits", forwardArguments(ids, rows, scope), scope);
+            return scope.keep(result.toTensor(manager)).toFloatArray();
+        }
+    }
+
+    /** Every head's logits after the run of tokens that {@link #logits} was called with, (heads * vocabulary). */
+    float[] headLogits(int tokens) {
+        try (Values scope = new Values()) {
+            List<Rows> rows = List.of(new Rows(0, 0, shapes.run(tokens)));
+            int[] all = IntStream.range(0, tokens).toArray();
+            IValue states = call("draftStates", draftArguments(all, rows, scope), scope);
+            IValue result = call(
+                    "headLogits",
+                    new ArrayList<>(List.of(states, weights.residuals, weights.residualBiases, weights.headLmHeads)),
+                    scope);
+            return scope.keep(result.toTensor(manager)).toFloatArray();
+        }
+    }
+
     /** Moves the cache rows of a verified path to where the committed rows end. */
     void keep(int slot, int start, int[] path) {
         try (Values scope = new Values()) {
-            scope.keep(script.call("keep", caches.get(slot), scope.of(start), scope.list(path)));
+            call("keep", List.of(caches.get(slot), scope.of(start), scope.list(path)), scope);
         }
     }
 
@@ -122,50 +132,57 @@ final class TorchProgram implements AutoCloseable {
      */
     long[] draft(int[] accepted, List<Rows> rows, int ranks) {
         try (Values scope = new Values()) {
-            IValue result = scope.keep(script.call(
-                    "draft",
-                    weights.forkLayers,
-                    weights.forkNorms,
-                    weights.residuals,
-                    weights.residualBiases,
-                    weights.headLmHeads,
-                    rotary,
-                    tap,
-                    cachesOf(draftCaches, rows, scope),
-                    scope.list(accepted),
-                    starts(rows, scope),
-                    counts(rows, scope),
-                    masks(rows, scope),
-                    depths(rows, scope),
-                    scope.of(ranks)));
+            List<IValue> arguments = draftArguments(accepted, rows, scope);
+            arguments.addAll(2, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
+            arguments.add(scope.of(ranks));
+            IValue result = call("draft", arguments, scope);
             return ranks == 0
                     ? new long[0]
                     : scope.keep(result.toTensor(manager)).toLongArray();
         }
     }
 
-    int draftHeads() {
-        return draftHeads;
+    private IValue call(String method, List<IValue> arguments, Values scope) {
+        return scope.keep(script.call(method, arguments.toArray(IValue[]::new)));
+    }
+
+    private List<IValue> forwardArguments(int[] ids, List<Rows> rows, Values scope) {
+        List<IValue> arguments = new ArrayList<>(List.of(
+                weights.embedding,
+                weights.layers,
+                weights.norms,
+                weights.lmHead,
+                rotary,
+                tap,
+                scope.list(ids),
+                cachesOf(caches, rows, scope)));
+        arguments.addAll(placeOf(rows, scope));
+        return arguments;
+    }
+
+    private List<IValue> draftArguments(int[] accepted, List<Rows> rows, Values scope) {
+        List<IValue> arguments = new ArrayList<>(List.of(
+                weights.forkLayers,
+                weights.forkNorms,
+                rotary,
+                tap,
+                cachesOf(draftCaches, rows, scope),
+                scope.list(accepted)));
+        arguments.addAll(placeOf(rows, scope));
+        return arguments;
+    }
+
+    /** Where rows stand and what they see: starts, counts, masks, depths. */
+    private static List<IValue> placeOf(List<Rows> rows, Values scope) {
+        return List.of(
+                scope.list(rows.stream().mapToInt(Rows::start).toArray()),
+                scope.list(rows.stream().mapToInt(each -> each.shape().count()).toArray()),
+                scope.tensors(rows.stream().map(each -> each.shape().mask()).toList()),
+                scope.tensors(rows.stream().map(each -> each.shape().depths()).toList()));
     }
 
     private static IValue cachesOf(List<IValue> caches, List<Rows> rows, Values scope) {
         return scope.list(rows.stream().map(each -> caches.get(each.slot())).toList());
-    }
-
-    private static IValue starts(List<Rows> rows, Values scope) {
-        return scope.list(rows.stream().mapToInt(Rows::start).toArray());
-    }
-
-    private static IValue counts(List<Rows> rows, Values scope) {
-        return scope.list(rows.stream().mapToInt(each -> each.shape().count()).toArray());
-    }
-
-    private static IValue masks(List<Rows> rows, Values scope) {
-        return scope.tensors(rows.stream().map(each -> each.shape().mask()).toList());
-    }
-
-    private static IValue depths(List<Rows> rows, Values scope) {
-        return scope.tensors(rows.stream().map(each -> each.shape().depths()).toList());
     }
 
     @Override

@@ -1,0 +1,146 @@
+package dev.hydrallm.engine.torch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.WeightFormat;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the engine samples, against the distribution of a naive model over a vocabulary of seven. */
+class SelectionTest {
+    private static final int VOCABULARY = 7;
+    private static final int[] PROMPT = {1, 5, 2};
+    private static final DraftTree TREE = DraftTree.of(
+            List.of(List.of(0), List.of(1), List.of(2), List.of(0, 0), List.of(0, 1), List.of(1, 0), List.of(1, 1)));
+
+    @TempDir
+    static Path folder;
+
+    private static PackedModel pack;
+    private static TorchEngine engine;
+    private static ReferenceModel reference;
+
+    @BeforeAll
+    static void load() {
+        pack = TinyPack.write(
+                folder,
+                new Architecture(VOCABULARY, 8, 12, 2, 2, 1, 4, 1e-5, 10_000, 32, true),
+                new DraftLayout(2, 1, 1, false),
+                WeightFormat.F32,
+                0.45);
+        engine = TorchEngine.load(pack, TorchOptions.DEFAULT);
+        reference = new ReferenceModel(pack);
+    }
+
+    @AfterAll
+    static void close() {
+        engine.close();
+        pack.close();
+    }
+
+    private static double[] softmax(double[] logits, double temperature) {
+        double[] p = Arrays.stream(logits).map(l -> Math.exp(l / temperature)).toArray();
+        double sum = Arrays.stream(p).sum();
+        return Arrays.stream(p).map(v -> v / sum).toArray();
+    }
+
+    @Test
+    void theSampledTreeWalkHasTheDistributionOfTheBase() {
+        double temperature = 0.9;
+        int samples = 6000;
+        double[] expected = new double[VOCABULARY * VOCABULARY];
+        double[] first = softmax(reference.logits(PROMPT)[0], temperature);
+        for (int a = 0; a < VOCABULARY; a++) {
+            int[] longer = Arrays.copyOf(PROMPT, PROMPT.length + 1);
+            longer[PROMPT.length] = a;
+            double[] second = softmax(reference.logits(longer)[0], temperature);
+            for (int b = 0; b < VOCABULARY; b++) {
+                expected[a * VOCABULARY + b] = samples * first[a] * second[b];
+            }
+        }
+        int[] counts = new int[expected.length];
+        int accepted = 0;
+        for (int seed = 0; seed < samples; seed++) {
+            var rule = new AcceptanceRule.Sampled(temperature, 0, 1, 0, seed);
+            var sequence = Decoding.run(engine, PROMPT, TREE, rule, Decoding.tokens(2));
+            int[] output = sequence.output();
+            counts[output[0] * VOCABULARY + output[1]]++;
+            accepted += sequence.statistics().acceptedDrafts();
+        }
+        assertThat(accepted).as("drafts that the walk went along").isGreaterThan(samples / 10);
+        assertThat(chiSquare(counts, expected)).isLessThan(critical(expected));
+    }
+
+    /** Cells of few expected samples are put together, as the test's approximation asks. */
+    private static double chiSquare(int[] counts, double[] expected) {
+        double sum = 0;
+        double restExpected = 0;
+        int rest = 0;
+        for (int i = 0; i < counts.length; i++) {
+            if (expected[i] < 5) {
+                restExpected += expected[i];
+                rest += counts[i];
+            } else {
+                sum += Math.pow(counts[i] - expected[i], 2) / expected[i];
+            }
+        }
+        return restExpected < 5 ? sum : sum + Math.pow(rest - restExpected, 2) / restExpected;
+    }
+
+    /** The chi-square value of p = 0.001, by Wilson and Hilferty's approximation. */
+    private static double critical(double[] expected) {
+        long freedom = Arrays.stream(expected).filter(e -> e >= 5).count();
+        double ninth = 2.0 / (9 * freedom);
+        return freedom * Math.pow(1 - ninth + 3.09 * Math.sqrt(ninth), 3);
+    }
+
+    @Test
+    void cutsLeaveOnlyTheTokensTheyShould() {
+        double[] p = softmax(reference.logits(PROMPT)[0], 1);
+        Integer[] order = {0, 1, 2, 3, 4, 5, 6};
+        Arrays.sort(order, (a, b) -> Double.compare(p[b], p[a]));
+        assertThat(seen(new Cut(2, 1, 0))).containsExactlyInAnyOrder(order[0], order[1]);
+        assertThat(seen(new Cut(1, 1, 0))).containsExactly(order[0]);
+        double half = p[order[0]] + p[order[1]] + p[order[2]] / 2;
+        assertThat(seen(new Cut(0, half, 0))).containsExactlyInAnyOrder(order[0], order[1], order[2]);
+        assertThat(seen(new Cut(0, 1e-9, 0))).containsExactly(order[0]);
+        double ratio = (p[order[2]] + p[order[3]]) / 2 / p[order[0]];
+        assertThat(seen(new Cut(0, 1, ratio))).containsExactlyInAnyOrder(order[0], order[1], order[2]);
+        assertThat(seen(new Cut(100, 1, 0))).hasSize(VOCABULARY);
+    }
+
+    record Cut(int topK, double topP, double minP) {}
+
+    private static List<Integer> seen(Cut cut) {
+        return java.util.stream.LongStream.range(0, 600)
+                .mapToObj(seed -> new AcceptanceRule.Sampled(1, cut.topK(), cut.topP(), cut.minP(), seed))
+                .map(rule -> Decoding.run(engine, PROMPT, DraftTree.ROOT_ONLY, rule, Decoding.tokens(1))
+                        .output()[0])
+                .distinct()
+                .toList();
+    }
+
+    @Test
+    void theTextOfASeedDoesNotDependOnTheTree() {
+        for (long seed = 0; seed < 20; seed++) {
+            var rule = new AcceptanceRule.Sampled(1, 0, 0.95, 0, seed);
+            int[] plain = Decoding.run(engine, PROMPT, DraftTree.ROOT_ONLY, rule, Decoding.tokens(24))
+                    .output();
+            for (int nodes : new int[] {2, 4, 8}) {
+                assertThat(Decoding.run(engine, PROMPT, TREE.first(nodes), rule, Decoding.tokens(24))
+                                .output())
+                        .containsExactly(plain);
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+package dev.hydrallm.engine.torch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.SpeculativeDecoder;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.WeightFormat;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The engine on models of random weights, small enough for a naive reference. */
+class TorchEngineTest {
+    private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
+    private static final DraftTree TREE = DraftTree.of(
+            List.of(List.of(0), List.of(0, 0), List.of(1), List.of(0, 1), List.of(0, 0, 0), List.of(2), List.of(1, 0)));
+
+    @TempDir
+    Path folder;
+
+    /** What shapes a Llama and its heads can have. */
+    record Shape(Architecture architecture, DraftLayout draft) {}
+
+    static List<Shape> shapes() {
+        Architecture plain = new Architecture(19, 16, 24, 3, 2, 2, 8, 1e-5, 10_000, 96, true);
+        Architecture grouped = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 96, false);
+        Architecture oneKeyHead = new Architecture(17, 16, 40, 4, 4, 1, 6, 1e-5, 10_000, 96, true);
+        return List.of(
+                new Shape(plain, new DraftLayout(3, 1, 0, false)),
+                new Shape(plain, new DraftLayout(3, 2, 2, false)),
+                new Shape(grouped, new DraftLayout(3, 1, 1, false)),
+                new Shape(grouped, new DraftLayout(4, 3, 2, true)),
+                new Shape(oneKeyHead, new DraftLayout(3, 1, 3, true)));
+    }
+
+    private PackedModel pack(Shape shape, WeightFormat format, double spread) {
+        return TinyPack.write(folder, shape.architecture(), shape.draft(), format, spread);
+    }
+
+    private static TorchOptions small() {
+        return new TorchOptions(3, 0, 2, 64, 5);
+    }
+
+    private static int[] prompt(int length, int vocabulary) {
+        return new Random(length).ints(length, 0, vocabulary).toArray();
+    }
+
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void logitsAgreeWithTheNaiveModel(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            int[] prompt = prompt(11, shape.architecture().vocabSize());
+            double[][] expected = new ReferenceModel(pack).logits(prompt);
+            assertClose(engine.program().logits(prompt), expected[0], 1e-4);
+            float[] heads = engine.program().headLogits(prompt.length);
+            for (int k = 0; k < shape.draft().heads(); k++) {
+                int from = k * expected[0].length;
+                assertClose(Arrays.copyOfRange(heads, from, from + expected[0].length), expected[1 + k], 1e-4);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void eightBitLogitsAreCloseToTheNaiveModelOfTheSameWeights(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            int[] prompt = prompt(11, shape.architecture().vocabSize());
+            double[] expected = new ReferenceModel(pack).logits(prompt)[0];
+            double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+            assertClose(engine.program().logits(prompt), expected, 0.1 * largest);
+        }
+    }
+
+    private static void assertClose(float[] actual, double[] expected, double tolerance) {
+        assertThat(actual).hasSize(expected.length);
+        for (int i = 0; i < actual.length; i++) {
+            assertThat((double) actual[i]).as("logit %d", i).isCloseTo(expected[i], within(tolerance));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void speculationGivesTheTokensOfThePlainLoopAndOfTheNaiveModel(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            int[] prompt = prompt(7, shape.architecture().vocabSize());
+            int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(40))
+                    .output();
+            assertThat(plain).containsExactly(naive(new ReferenceModel(pack), prompt, 40));
+            assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(40))
+                            .output())
+                    .containsExactly(plain);
+        }
+    }
+
+    private static int[] naive(ReferenceModel model, int[] prompt, int count) {
+        int[] tokens = prompt.clone();
+        for (int i = 0; i < count; i++) {
+            double[] logits = model.logits(tokens)[0];
+            int best = 0;
+            for (int token = 1; token < logits.length; token++) {
+                best = logits[token] > logits[best] ? token : best;
+            }
+            tokens = Arrays.copyOf(tokens, tokens.length + 1);
+            tokens[tokens.length - 1] = best;
+        }
+        return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
+    }
+
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void aRaggedBatchGivesEachRequestWhatItGetsAlone(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            List<AcceptanceRule> rules = List.of(
+                    GREEDY,
+                    new AcceptanceRule.Sampled(0.8, 5, 0.9, 0.01, 4),
+                    new AcceptanceRule.Typical(0.7, 0.09, 0.3));
+            List<DraftTree> trees = List.of(TREE, TREE.first(3), TREE.first(5));
+            KvSlots slots = new KvSlots(3);
+            SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
+            List<Sequence> together = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                int[] prompt = prompt(4 + 3 * i, shape.architecture().vocabSize());
+                together.add(Decoding.sequence(slots, prompt, trees.get(i), rules.get(i), Decoding.tokens(20 + 9 * i)));
+                decoder.prefill(together.get(i));
+            }
+            while (together.stream().anyMatch(each -> each.finished().isEmpty())) {
+                decoder.step(together);
+            }
+            for (int i = 0; i < 3; i++) {
+                int[] prompt = prompt(4 + 3 * i, shape.architecture().vocabSize());
+                Sequence alone = Decoding.run(engine, prompt, trees.get(i), rules.get(i), Decoding.tokens(20 + 9 * i));
+                assertThat(together.get(i).output()).containsExactly(alone.output());
+                assertThat(together.get(i).statistics().acceptLengths())
+                        .isEqualTo(alone.statistics().acceptLengths());
+            }
+        }
+    }
+
+    @Test
+    void aModelWhoseArgmaxIsIdZeroAcceptsOnlyWhatWasDrafted() {
+        // All logits are 0: argmax and every head's first guess are id 0 (SEED B5).
+        Shape shape = shapes().getFirst();
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            Sequence sequence = Decoding.run(engine, new int[] {3, 4}, TREE, GREEDY, Decoding.tokens(17));
+            assertThat(sequence.output()).containsOnly(0).hasSize(17);
+            assertThat(sequence.statistics().acceptLengths()).allMatch(length -> length <= TREE.depth());
+            Sequence plain = Decoding.run(engine, new int[] {3, 4}, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(17));
+            assertThat(sequence.output()).containsExactly(plain.output());
+        }
+    }
+
+    @Test
+    void aKeptPrefixGivesTheSameTokensAsReadingItAgain() {
+        Shape shape = shapes().get(2);
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            KvSlots slots = new KvSlots(1);
+            int[] prompt = prompt(9, 23);
+            Sequence first = Decoding.run(engine, slots, prompt, TREE, GREEDY, Decoding.tokens(20));
+            int[] turn = Arrays.copyOf(first.committedTokens(), first.committedTokens().length + 3);
+            Sequence second = Decoding.run(engine, slots, turn, TREE, GREEDY, Decoding.tokens(20));
+            assertThat(second.statistics().reusedTokens()).isEqualTo(turn.length - 3);
+            assertThat(second.output())
+                    .containsExactly(Decoding.run(engine, turn, TREE, GREEDY, Decoding.tokens(20))
+                            .output());
+        }
+    }
+
+    @Test
+    void theContextEndsExactlyWhereItIsFull() {
+        Shape shape = shapes().getFirst();
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small().withContextLength(32))) {
+            int[] prompt = prompt(7, 19);
+            assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(1000))
+                            .output())
+                    .hasSize(25);
+        }
+    }
+
+    @Test
+    void promptsThatCannotBeReadAreRefused() {
+        Shape shape = shapes().getFirst();
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small().withContextLength(32))) {
+            assertThatThrownBy(() -> engine.prefill(request(new int[0]))).hasMessageContaining("no tokens");
+            assertThatThrownBy(() -> engine.prefill(request(new int[32]))).hasMessageContaining("leaves no room");
+            assertThatThrownBy(() -> engine.prefill(request(new int[] {19}))).hasMessageContaining("token id 19");
+            assertThatThrownBy(() -> engine.prefill(request(new int[] {-1}))).hasMessageContaining("token id -1");
+            assertThat(engine.prefill(request(new int[] {1, 2})).next()).isBetween(0, 18);
+            assertThatThrownBy(() -> TorchEngine.load(pack, small().withContextLength(97)))
+                    .hasMessageContaining("96 tokens");
+        }
+    }
+
+    private static Engine.PrefillRequest request(int[] tokens) {
+        return new Engine.PrefillRequest(0, tokens, 0, GREEDY, 3);
+    }
+}

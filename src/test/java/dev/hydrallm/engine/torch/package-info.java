@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.engine.torch;
+
+import org.jspecify.annotations.NullMarked;
