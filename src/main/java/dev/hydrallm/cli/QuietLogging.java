@@ -2,6 +2,7 @@ package dev.hydrallm.cli;
 
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The libraries' own messages do not belong between a command's lines: warnings and worse only, to stderr. */
 final class QuietLogging {
@@ -12,5 +13,7 @@ final class QuietLogging {
 
     static void install() {
         ROOT.setLevel(Level.WARNING);
+        // Two threads that make it start at once would make it complain.
+        LoggerFactory.getILoggerFactory();
     }
 }

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm;
+
+import org.jspecify.annotations.NullMarked;
