@@ -58,7 +58,8 @@ final class ArchitectureTest {
             .mayOnlyBeAccessedByLayers("engine", "serving", "http", "evaluation", "cli");
 
     @ArchTest
-    static final ArchRule NO_CYCLES = slices().matching("dev.hydrallm.(*)..").should().beFreeOfCycles();
+    static final ArchRule NO_CYCLES =
+            slices().matching("dev.hydrallm.(*)..").should().beFreeOfCycles();
 
     @ArchTest
     static final ArchRule THE_HEART_NEEDS_ONLY_THE_JDK = classes()
@@ -66,8 +67,7 @@ final class ArchitectureTest {
             .resideInAnyPackage("dev.hydrallm.decoding..", "dev.hydrallm.quantization..")
             .should()
             .onlyDependOnClassesThat()
-            .resideInAnyPackage(
-                    "java..", "org.jspecify..", "dev.hydrallm.decoding..", "dev.hydrallm.quantization..");
+            .resideInAnyPackage("java..", "org.jspecify..", "dev.hydrallm.decoding..", "dev.hydrallm.quantization..");
 
     @ArchTest
     static final ArchRule DJL_STAYS_BEHIND_THE_ENGINE_AND_THE_TOKENIZER = noClasses()

@@ -15,7 +15,13 @@ import picocli.CommandLine.ScopeType;
         versionProvider = Version.class,
         sortOptions = false,
         description = "Serves and runs language models with speculative decoding.",
-        subcommands = {GenerateCommand.class, ServeCommand.class, BenchCommand.class},
+        subcommands = {
+            GenerateCommand.class,
+            ServeCommand.class,
+            PackCommand.class,
+            InspectCommand.class,
+            BenchCommand.class
+        },
         footer = {
             "",
             "Every option can also be given as an environment variable: --max-tokens is HYDRA_MAX_TOKENS.",

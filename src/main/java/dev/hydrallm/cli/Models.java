@@ -63,7 +63,7 @@ final class Models {
             }
             return PackedModel.open(directory);
         }
-        return PackedModel.open(Packing.cached(directory, options));
+        return Packing.cached(directory, options);
     }
 
     static void refuseFourBit(boolean asked) {

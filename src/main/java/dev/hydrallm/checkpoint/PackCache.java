@@ -1,0 +1,118 @@
+package dev.hydrallm.checkpoint;
+
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.ModelFormatException;
+import dev.hydrallm.model.PackedModel;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/**
+ * Packs of checkpoints that were named directly, one for each state of their files: a file that changes makes another
+ * pack. Safe for several processes at once, of which one packs and the others wait.
+ */
+public final class PackCache {
+    private final Path directory;
+
+    /** A cache in {@code hydra/packs} of the user's cache: {@code $XDG_CACHE_HOME}, else {@code ~/.cache}. */
+    public static PackCache ofUser() {
+        String cache = System.getenv("XDG_CACHE_HOME");
+        Path base =
+                cache == null || cache.isEmpty() ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(cache);
+        return new PackCache(base.resolve("hydra").resolve("packs"));
+    }
+
+    /** A cache in a folder of its own. */
+    public PackCache(Path directory) {
+        this.directory = directory;
+    }
+
+    /** Told what happens where, before it does. */
+    public interface Listener extends Consumer<String> {
+        /** How far packing is. */
+        Packer.Progress progress();
+    }
+
+    /**
+     * Opens the pack of a checkpoint, making it first if there is none.
+     *
+     * @param model a directory of a model or of draft heads
+     * @param base the base of draft heads instead of the one they name
+     * @throws ModelFormatException when the checkpoint cannot be packed
+     */
+    public PackedModel open(Path model, Optional<Path> base, Quantization quantization, Listener listener)
+            throws IOException {
+        Files.createDirectories(directory);
+        Path pack = directory.resolve(key(model, base, quantization));
+        Path lockFile = directory.resolve(pack.getFileName() + ".lock");
+        try (FileChannel channel = FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                var lock = channel.lock()) {
+            if (!lock.isValid()) {
+                throw new IOException(lockFile + ": the lock was lost");
+            }
+            if (Files.exists(pack)) {
+                try {
+                    return PackedModel.open(pack);
+                } catch (ModelFormatException e) {
+                    listener.accept(e.getMessage() + "; packing it again");
+                    Packer.delete(pack);
+                }
+            }
+            removeUnfinished(pack);
+            listener.accept("packing " + model + " into " + pack + ", once");
+            try (Checkpoint checkpoint = Checkpoint.open(model, base, listener)) {
+                Packer.Options options = new Packer.Options(quantization, Optional.empty(), Optional.empty());
+                Packer.pack(checkpoint, options, pack, listener.progress());
+            }
+            return PackedModel.open(pack);
+        }
+    }
+
+    /** The folder's name: the model's for people, and a digest of all that the pack depends on. */
+    private static String key(Path model, Optional<Path> base, Quantization quantization) throws IOException {
+        StringBuilder inputs = new StringBuilder("format " + Manifest.FORMAT_VERSION + "\n" + quantization + "\n");
+        Path real = model.toRealPath();
+        describe(real, inputs);
+        Optional<Path> used = base;
+        if (used.isEmpty() && TensorSource.hasHeads(real)) {
+            used = Optional.of(HeadsConfig.read(real).base(real));
+        }
+        if (used.isPresent()) {
+            describe(used.get().toRealPath(), inputs);
+        }
+        String digest = PackWriter.digest(inputs.toString().getBytes(StandardCharsets.UTF_8));
+        return real.getFileName() + "-" + digest.substring(0, 16);
+    }
+
+    private static void describe(Path directory, StringBuilder inputs) throws IOException {
+        inputs.append(directory).append('\n');
+        try (Stream<Path> files = Files.list(directory)) {
+            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+                inputs.append(file.getFileName())
+                        .append(' ')
+                        .append(Files.size(file))
+                        .append(' ')
+                        .append(Files.getLastModifiedTime(file).toMillis())
+                        .append('\n');
+            }
+        }
+    }
+
+    /** What a killed process left; nobody else works on it while we hold the lock. */
+    private void removeUnfinished(Path pack) throws IOException {
+        List<Path> left;
+        try (Stream<Path> entries = Files.list(directory)) {
+            left = entries.filter(
+                            entry -> entry.getFileName().toString().startsWith(pack.getFileName() + Packer.UNFINISHED))
+                    .toList();
+        }
+        left.forEach(Packer::delete);
+    }
+}

@@ -1,0 +1,136 @@
+package dev.hydrallm.checkpoint;
+
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.ModelFormatException;
+import dev.hydrallm.model.PackLayout;
+import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.WeightFormat;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * Makes a packed model of a checkpoint. All is written into a folder beside the target, which takes the target's name in
+ * one move at the very end: whatever interrupts it, the target is a whole pack or not there.
+ */
+public final class Packer {
+    /** What the name of an unfinished pack's folder contains. */
+    static final String UNFINISHED = ".unfinished-";
+
+    /**
+     * What to make of a checkpoint.
+     *
+     * @param tree the pack's own draft tree; empty leaves the choice to the default for its heads
+     * @param name what the model is called; empty takes the directory's name
+     */
+    public record Options(Quantization quantization, Optional<List<List<Integer>>> tree, Optional<String> name) {}
+
+    /** Told how far it is. */
+    @FunctionalInterface
+    public interface Progress {
+        /** Bytes of weights written so far, of all. */
+        void written(long bytes, long total);
+    }
+
+    private Packer() {}
+
+    /**
+     * Packs.
+     *
+     * @param target a path where nothing is yet, or an empty folder
+     * @throws ModelFormatException when a tensor is missing, unexpected, wrongly shaped or not finite
+     * @throws IOException when the target exists or cannot be written
+     */
+    public static void pack(Checkpoint checkpoint, Options options, Path target, Progress progress) throws IOException {
+        PackSource source = new PackSource(checkpoint);
+        Path absolute = target.toAbsolutePath().normalize();
+        requireFree(absolute);
+        Files.createDirectories(absolute.getParent());
+        Path unfinished = absolute.resolveSibling(absolute.getFileName() + UNFINISHED + UUID.randomUUID());
+        // A signal ends the process without unwinding anything.
+        Thread cleaner = new Thread(() -> delete(unfinished));
+        Runtime.getRuntime().addShutdownHook(cleaner);
+        try {
+            Files.createDirectory(unfinished);
+            write(checkpoint, source, options, unfinished, progress);
+            Files.move(unfinished, absolute, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            delete(unfinished);
+            removeHook(cleaner);
+        }
+    }
+
+    private static void write(
+            Checkpoint checkpoint, PackSource source, Options options, Path directory, Progress progress)
+            throws IOException {
+        HfConfig config = checkpoint.config();
+        Map<TensorGroup, WeightFormat> formats = source.formats(options.quantization());
+        List<PackLayout.Part> parts = PackLayout.parts(config.architecture(), checkpoint.layout());
+        PackWriter weights = new PackWriter(directory.resolve(Manifest.WEIGHTS_FILE), parts, formats);
+        String weightsDigest = weights.write(source::rows, progress);
+        byte[] tokenizer = Files.readAllBytes(checkpoint.tokenizer());
+        Files.write(directory.resolve(Manifest.TOKENIZER_FILE), tokenizer);
+        try {
+            new Manifest(
+                            Manifest.FORMAT_VERSION,
+                            options.name().orElseGet(checkpoint::name),
+                            config.architecture(),
+                            checkpoint.layout(),
+                            formats,
+                            options.tree().orElse(null),
+                            checkpoint.chatTemplate(),
+                            config.bosId(),
+                            config.eosIds(),
+                            checkpoint.sources(),
+                            Map.of(
+                                    Manifest.WEIGHTS_FILE,
+                                    weightsDigest,
+                                    Manifest.TOKENIZER_FILE,
+                                    PackWriter.digest(tokenizer)))
+                    .write(directory);
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void requireFree(Path target) throws IOException {
+        if (Files.isDirectory(target)) {
+            try (var entries = Files.list(target)) {
+                if (entries.findAny().isEmpty()) {
+                    return;
+                }
+            }
+        }
+        if (Files.exists(target)) {
+            throw new IOException(target + " exists already; remove it or choose another place");
+        }
+    }
+
+    /** Deletes a folder with all that is in it, if it is there. */
+    static void delete(Path directory) {
+        if (!Files.exists(directory)) {
+            return;
+        }
+        try (var entries = Files.walk(directory)) {
+            for (Path path : entries.toList().reversed()) {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The process is ending: the hook runs, and finds nothing left to do.
+        }
+    }
+}

@@ -1,0 +1,134 @@
+package dev.hydrallm.cli;
+
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.PackLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.TensorView;
+import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.serving.TextModel;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "inspect",
+        sortOptions = false,
+        description = "Shows what a model is made of, after checking every byte of it.",
+        footer = {"", "Example:  hydra inspect --model packed/ --tensors"})
+final class InspectCommand implements Callable<Integer> {
+    @Option(names = "--tensors", description = "List every tensor too.")
+    boolean tensors;
+
+    @Option(names = "--json", description = "Print the manifest as JSON instead.")
+    boolean json;
+
+    @Mixin
+    ModelOptions modelOptions = new ModelOptions();
+
+    private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+
+    @Override
+    public Integer call() throws IOException {
+        try (PackedModel pack = Models.open(modelOptions)) {
+            if (json) {
+                out.println(JsonMapper.builder()
+                        .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                        .build()
+                        .writeValueAsString(pack.manifest()));
+            } else {
+                describe(pack);
+            }
+            if (tensors) {
+                pack.manifest()
+                        .tensors()
+                        .forEach(stored -> out.println(stored.name() + "  " + stored.dtype() + "  " + stored.shape()));
+            }
+        }
+        out.flush();
+        return 0;
+    }
+
+    private void describe(PackedModel pack) {
+        Manifest manifest = pack.manifest();
+        Architecture shape = pack.architecture();
+        DraftTree tree = TextModel.treeOf(pack, Models.tree(modelOptions));
+        line("model", manifest.name() + " (" + pack.directory() + ")");
+        line("made of", String.join(", ", manifest.sources()));
+        line(
+                "base",
+                String.format(
+                        Locale.ROOT,
+                        "%d layers, hidden %d, %d heads (%d for keys), vocabulary %,d, context %,d",
+                        shape.layers(),
+                        shape.hiddenSize(),
+                        shape.heads(),
+                        shape.kvHeads(),
+                        shape.vocabSize(),
+                        shape.contextLength()));
+        line(
+                "draft",
+                pack.draft().heads() == 0
+                        ? "no heads: it decodes plainly"
+                        : pack.draft().heads() + " heads on " + pack.draft().forkedLayers() + " forked layers");
+        line(
+                "draft tree",
+                tree.nodes() + " nodes, depth " + tree.depth() + (manifest.tree() == null ? ", a default" : ""));
+        String template = manifest.chatTemplate();
+        line("template", template.contains("{") ? "Jinja, " + template.length() + " characters" : template);
+        line("end tokens", manifest.eosIds().toString());
+        out.println();
+        out.print(sizes(pack).text());
+    }
+
+    private void line(String what, String value) {
+        out.printf("%-11s %s%n", what, value);
+    }
+
+    private static Table sizes(PackedModel pack) {
+        Manifest manifest = pack.manifest();
+        Map<TensorGroup, Long> weights = new EnumMap<>(TensorGroup.class);
+        Map<TensorGroup, Long> bytes = new EnumMap<>(TensorGroup.class);
+        long others = 0;
+        for (PackLayout.Part part : PackLayout.parts(pack.architecture(), pack.draft())) {
+            long size = PackLayout.stored(part, manifest.quantization()).stream()
+                    .mapToLong(stored -> TensorView.byteSize(stored.dtype(), stored.shape()))
+                    .sum();
+            switch (part) {
+                case PackLayout.Matrix matrix -> {
+                    weights.merge(matrix.group(), matrix.rows() * matrix.columns(), Long::sum);
+                    bytes.merge(matrix.group(), size, Long::sum);
+                }
+                case PackLayout.Vector vector -> others += size;
+            }
+        }
+        Table table = new Table("group", "format", "weights", "MB");
+        weights.forEach((group, count) -> table.row(
+                group.name().toLowerCase(Locale.ROOT).replace('_', ' '),
+                Optional.ofNullable(manifest.quantization().get(group))
+                        .map(WeightFormat::name)
+                        .orElse("")
+                        .toLowerCase(Locale.ROOT),
+                String.format(Locale.ROOT, "%,d", count),
+                megabytes(bytes.getOrDefault(group, 0L))));
+        table.row("norms, biases", "f32", String.format(Locale.ROOT, "%,d", others / Float.BYTES), megabytes(others));
+        long all = others + bytes.values().stream().mapToLong(Long::longValue).sum();
+        return table.row("all", "", "", megabytes(all));
+    }
+
+    private static String megabytes(long bytes) {
+        return String.format(Locale.ROOT, "%.2f", bytes / 1e6);
+    }
+}

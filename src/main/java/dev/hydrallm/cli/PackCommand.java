@@ -1,0 +1,74 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.checkpoint.Checkpoint;
+import dev.hydrallm.checkpoint.Packer;
+import dev.hydrallm.checkpoint.Quantization;
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.NamedTrees;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "pack",
+        sortOptions = false,
+        description = "Makes a packed model, which loads fast, of a checkpoint or of draft heads and their base.",
+        footer = {"", "Example:  hydra pack --model heads/ --base-model base/ --quantize int8 --output packed/"})
+final class PackCommand implements Callable<Integer> {
+    @Option(
+            names = "--model",
+            paramLabel = "DIR",
+            required = true,
+            description = "A model (model.safetensors, pytorch_model.bin …) or draft heads (medusa_lm_head.pt …).")
+    Path model = Path.of("");
+
+    @Option(
+            names = "--base-model",
+            paramLabel = "DIR",
+            description = "The base of draft heads, instead of the one their config.json names.")
+    @Nullable
+    Path baseModel;
+
+    @Option(
+            names = "--quantize",
+            paramLabel = "FORMAT",
+            defaultValue = "none",
+            description = "none keeps the weights' type, int8 stores 8-bit codes. Default: ${DEFAULT-VALUE}.")
+    Quantization quantize = Quantization.NONE;
+
+    @Option(names = "--tree", paramLabel = "FILE|NAME", description = "The draft tree that the pack shall bring along.")
+    @Nullable
+    String tree;
+
+    @Option(names = "--name", paramLabel = "NAME", description = "The model's name in APIs. Default: the folder's.")
+    @Nullable
+    String name;
+
+    @Option(names = "--output", paramLabel = "DIR", required = true, description = "Where the packed model goes.")
+    Path output = Path.of("");
+
+    @Override
+    public Integer call() throws IOException {
+        Packer.Options options = new Packer.Options(
+                quantize,
+                Optional.ofNullable(tree)
+                        .map(each -> NamedTrees.byName(each).orElseGet(() -> NamedTrees.read(Path.of(each)))),
+                Optional.ofNullable(name));
+        try (Checkpoint checkpoint = Checkpoint.open(
+                model, Optional.ofNullable(baseModel), warning -> System.err.println("hydra: warning: " + warning))) {
+            Packer.pack(checkpoint, options, output, Packing.progress());
+        }
+        System.err.printf(
+                Locale.ROOT,
+                "Packed into %s: %.1f MB of weights.%n",
+                output,
+                Files.size(output.resolve(Manifest.WEIGHTS_FILE)) / 1e6);
+        return 0;
+    }
+}
