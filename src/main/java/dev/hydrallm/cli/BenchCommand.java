@@ -113,7 +113,7 @@ final class BenchCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--tokens and --repeats must be at least 1, --steps at least 4");
         }
         try (PackedModel pack = Models.open(modelOptions);
-                Tokenizer tokenizer = Tokenizer.load(pack.tokenizerFile());
+                Tokenizer tokenizer = TextModel.tokenizerOf(pack);
                 Engine engine = Models.engine(pack, modelOptions, 1)) {
             DraftTree tree = TextModel.treeOf(pack, Models.tree(modelOptions));
             List<int[]> prompts = new ArrayList<>();

@@ -42,6 +42,12 @@ public final class StepBenchmark {
         int[] prompt = new int[contextTokens];
         Arrays.setAll(prompt, i -> 3 + i % Math.max(1, engine.limits().vocabularySize() - 3));
         engine.prefill(new Engine.PrefillRequest(0, prompt, 0, RULE, tree.width()));
+        // The first round warms the JVM up: what it says is thrown away.
+        round(tree, prompt, nodeCounts);
+        return round(tree, prompt, nodeCounts);
+    }
+
+    private List<Line> round(DraftTree tree, int[] prompt, int... nodeCounts) {
         List<Line> lines = new ArrayList<>();
         for (int nodes : nodeCounts) {
             if (nodes <= tree.nodes()) {

@@ -45,7 +45,7 @@ public final class TextModel implements AutoCloseable {
             PackedModel pack, Optional<List<List<Integer>>> tree, EngineLoader loader, int queueLength) {
         DecodeLoop loop = new DecodeLoop(() -> loader.load(pack), queueLength);
         // The tokenizer is read while the engine loads.
-        Tokenizer tokenizer = Tokenizer.load(pack.tokenizerFile());
+        Tokenizer tokenizer = tokenizerOf(pack);
         try {
             return new TextModel(
                     pack, tokenizer, treeOf(pack, tree), loop, loop.limits().join());
@@ -54,6 +54,12 @@ public final class TextModel implements AutoCloseable {
             pack.close();
             throw e.getCause() instanceof RuntimeException cause ? cause : e;
         }
+    }
+
+    /** The tokenizer of a pack; the caller closes it. */
+    public static Tokenizer tokenizerOf(PackedModel pack) {
+        Manifest manifest = pack.manifest();
+        return Tokenizer.load(pack.tokenizerFile(), manifest.bosId(), manifest.eosIds());
     }
 
     /** The draft tree of a pack: the explicit one, else its own, else the default for its heads; cut to the heads. */
@@ -87,7 +93,7 @@ public final class TextModel implements AutoCloseable {
 
     /** A conversation through the model's chat template, up to where the assistant's answer begins. */
     public int[] encode(List<Message> messages) {
-        return tokenizer.encode(template.render(messages));
+        return template.encode(messages);
     }
 
     /** The model's name, as an API shows it. */
