@@ -2,6 +2,8 @@ package dev.hydrallm.cli;
 
 import io.quarkus.runtime.Quarkus;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -63,9 +65,22 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);
-        int[] exit = {0};
-        Quarkus.run(null, (code, error) -> exit[0] = error == null ? code : Cli.FAILED);
-        return exit[0];
+        AtomicInteger exit = new AtomicInteger();
+        AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+        Quarkus.run(null, (code, error) -> {
+            exit.set(code);
+            failure.set(error);
+        });
+        Throwable error = failure.get();
+        if (error != null) {
+            throw new IllegalStateException("the server cannot start: " + Cli.oneLine(rootCause(error)), error);
+        }
+        return exit.get();
+    }
+
+    /** What Quarkus wraps in words of its own. */
+    private static Throwable rootCause(Throwable error) {
+        return error.getCause() == null ? error : rootCause(error.getCause());
     }
 
     private static void set(String key, @Nullable Object value) {

@@ -18,6 +18,7 @@ final class ServerModel implements ModelOpener {
         options.tree = config.tree().orElse(null);
         options.context = config.context();
         options.threads = config.threads();
+        options.noSpeculation = config.noSpeculation();
         return Models.load(options, config.slots(), config.queue());
     }
 }

@@ -14,21 +14,25 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.jboss.logging.Logger;
 
 /**
  * The one loop of a device: takes requests from a bounded queue as slots get free, and steps all that run together.
  * Runs on a platform thread of its own, which makes, uses and closes the engine.
  *
- * <p>{@link #submit} and {@link #close} may be called from any thread.
+ * <p>Thread-safe. Every submitted request ends: with a result, or with the reason why there is none.
  */
 public final class DecodeLoop implements AutoCloseable {
+    private static final Logger LOG = Logger.getLogger(DecodeLoop.class);
     private static final int NODE_BUDGET = 256;
 
     private final BlockingQueue<Generation> waiting;
     private final CompletableFuture<EngineLimits> limits = new CompletableFuture<>();
     private final Thread thread;
     private volatile int running;
+    private volatile int committedTokens;
     private volatile boolean closing;
+    private volatile boolean ended;
 
     /**
      * Starts loading an engine.
@@ -51,52 +55,83 @@ public final class DecodeLoop implements AutoCloseable {
         return running;
     }
 
+    /** Tokens of the running requests that have KV rows. */
+    public int committedTokens() {
+        return committedTokens;
+    }
+
     /** Requests that wait for a slot. */
     public int waiting() {
         return waiting.size();
+    }
+
+    /** Whether it takes requests, now or as soon as the engine is loaded; a device that failed never does again. */
+    public boolean alive() {
+        return !ended;
     }
 
     /**
      * Queues a request.
      *
      * @throws QueueFullException if too many wait already
+     * @throws IllegalStateException if the model is being unloaded
      */
-    void submit(Generation generation) {
-        if (closing) {
-            throw new IllegalStateException("the model is being unloaded");
+    synchronized void submit(Generation generation) {
+        if (closing || ended) {
+            throw unloaded();
         }
         if (!waiting.offer(generation)) {
             throw new QueueFullException(waiting.size());
         }
     }
 
+    /** Takes a request that still waits out of the queue; false if it does not wait. */
+    boolean withdraw(Generation generation) {
+        return waiting.remove(generation);
+    }
+
+    private static IllegalStateException unloaded() {
+        return new IllegalStateException("the model is being unloaded");
+    }
+
     private void run(Supplier<Engine> loader) {
-        Engine engine;
-        try {
-            engine = loader.get();
-        } catch (Throwable e) {
-            limits.completeExceptionally(e);
-            return;
-        }
-        try (engine) {
+        try (Engine engine = loader.get()) {
             limits.complete(engine.limits());
             serve(engine);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        } catch (Throwable e) {
+            // While loading this is the loader's answer; later nobody asks for it.
+            if (!limits.completeExceptionally(e)) {
+                LOG.error("the decoding thread ended: nothing can be generated any more", e);
+            }
         } finally {
-            waiting.forEach(left -> left.fail(new IllegalStateException("the model was unloaded")));
+            end();
         }
+    }
+
+    private synchronized void end() {
+        ended = true;
+        waiting.forEach(left -> left.fail(unloaded()));
+        waiting.clear();
     }
 
     private void serve(Engine engine) throws InterruptedException {
         KvSlots slots = new KvSlots(engine.limits().slots());
         SpeculativeDecoder decoder = new SpeculativeDecoder(engine, NODE_BUDGET);
         Map<Sequence, Generation> active = new LinkedHashMap<>();
-        while (!closing || !active.isEmpty() || !waiting.isEmpty()) {
-            admit(slots, decoder, active);
-            step(decoder, active);
-            release(slots, active);
-            running = active.size();
+        try {
+            while (!closing || !active.isEmpty() || !waiting.isEmpty()) {
+                admit(slots, decoder, active);
+                step(decoder, active);
+                release(slots, active);
+                running = active.size();
+                committedTokens =
+                        active.keySet().stream().mapToInt(Sequence::kvRows).sum();
+            }
+        } finally {
+            running = 0;
+            active.values().forEach(left -> left.fail(unloaded()));
         }
     }
 
@@ -107,6 +142,10 @@ public final class DecodeLoop implements AutoCloseable {
             Generation next = active.isEmpty() ? waiting.poll(100, TimeUnit.MILLISECONDS) : waiting.poll();
             if (next == null) {
                 return;
+            }
+            if (next.cancelled()) {
+                next.finishUnstarted();
+                continue;
             }
             Sequence sequence = next.start(slots);
             running = active.size() + 1;
@@ -152,7 +191,9 @@ public final class DecodeLoop implements AutoCloseable {
     /** Finishes what runs and waits, takes nothing new, and closes the engine. */
     @Override
     public void close() {
-        closing = true;
+        synchronized (this) {
+            closing = true;
+        }
         try {
             thread.join();
         } catch (InterruptedException e) {

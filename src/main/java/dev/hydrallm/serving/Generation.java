@@ -1,7 +1,9 @@
 package dev.hydrallm.serving;
 
+import dev.hydrallm.decoding.FinishReason;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.Statistics;
 import dev.hydrallm.decoding.TokenSink;
 import dev.hydrallm.prompt.TextAssembler;
 import java.util.concurrent.CompletableFuture;
@@ -13,6 +15,7 @@ public final class Generation {
     private final GenerationRequest request;
     private final GenerationListener listener;
     private final TextAssembler assembler;
+    private final DecodeLoop loop;
     private final StringBuilder text = new StringBuilder();
     private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
     private final AtomicReference<@Nullable Sequence> sequence = new AtomicReference<>();
@@ -21,10 +24,11 @@ public final class Generation {
     private long firstToken;
     private volatile boolean cancelled;
 
-    Generation(GenerationRequest request, GenerationListener listener, TextAssembler assembler) {
+    Generation(GenerationRequest request, GenerationListener listener, TextAssembler assembler, DecodeLoop loop) {
         this.request = request;
         this.listener = listener;
         this.assembler = assembler;
+        this.loop = loop;
     }
 
     /** Completes on the decoding thread; exceptionally if this request failed. */
@@ -38,7 +42,13 @@ public final class Generation {
         Sequence running = sequence.get();
         if (running != null) {
             running.cancel();
+        } else if (loop.withdraw(this)) {
+            finishUnstarted();
         }
+    }
+
+    boolean cancelled() {
+        return cancelled;
     }
 
     /** Gives the request a slot. */
@@ -84,6 +94,16 @@ public final class Generation {
                 ended.finished().orElseThrow(),
                 ended.statistics(),
                 new GenerationResult.Timings(started - submitted, first - started, end - started)));
+    }
+
+    /** It was cancelled before it had a slot. */
+    void finishUnstarted() {
+        result.complete(new GenerationResult(
+                new int[0],
+                "",
+                FinishReason.CANCELLED,
+                Statistics.none(request.prompt().length),
+                new GenerationResult.Timings(System.nanoTime() - submitted, 0, 0)));
     }
 
     void fail(Throwable reason) {

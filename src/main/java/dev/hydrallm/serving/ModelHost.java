@@ -7,23 +7,27 @@ import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletionException;
 import org.jboss.logging.Logger;
 
 /**
  * The server's one model, from loading to draining. It is ready only after a self-test generation; if it cannot be
- * loaded the process ends with exit code 1 and the reason.
+ * loaded the process ends with exit code 1 and the reason. Thread-safe.
  */
 @ApplicationScoped
-public final class ModelHost {
+public class ModelHost {
     private static final Logger LOG = Logger.getLogger(ModelHost.class);
     private static final int SELF_TEST_TOKENS = 4;
+    private static final long LONGEST_RETRY_SECONDS = 60;
 
     /** Where the model is in its life. */
     public sealed interface State {
         /** Not yet; requests may come back in a moment. */
-        record Loading() implements State {}
+        record Loading(Instant since) implements State {}
 
         /** Serving. */
         record Ready(TextModel model) implements State {}
@@ -34,11 +38,15 @@ public final class ModelHost {
 
     private final ModelOpener opener;
     private final ServingConfig config;
-    private volatile State state = new State.Loading();
+    private final GenerationMetrics metrics;
+    private final Instant processStart =
+            ProcessHandle.current().info().startInstant().orElseGet(Instant::now);
+    private volatile State state = new State.Loading(Instant.now());
 
-    ModelHost(ModelOpener opener, ServingConfig config) {
+    ModelHost(ModelOpener opener, ServingConfig config, GenerationMetrics metrics) {
         this.opener = opener;
         this.config = config;
+        this.metrics = metrics;
     }
 
     /** The present state. */
@@ -46,31 +54,95 @@ public final class ModelHost {
         return state;
     }
 
+    /** Whether the process can still serve, now or after loading; if not only a new one helps. */
+    public boolean alive() {
+        return switch (state) {
+            case State.Loading loading -> true;
+            case State.Ready(TextModel model) -> model.loop().alive();
+            case State.Failed failed -> false;
+        };
+    }
+
+    /**
+     * The loaded model.
+     *
+     * @throws ModelUnavailableException if there is none
+     */
+    public TextModel model() {
+        return switch (state) {
+            case State.Ready(TextModel model) -> model;
+            case State.Loading(Instant since) -> {
+                // As long again as it has taken so far: the best guess without knowing what is slow.
+                long seconds = Duration.between(since, Instant.now()).toSeconds() + 1;
+                throw new ModelUnavailableException(
+                        "the model is still being loaded; try again in a moment",
+                        Duration.ofSeconds(Math.min(seconds, LONGEST_RETRY_SECONDS)));
+            }
+            case State.Failed(String reason) ->
+                throw new ModelUnavailableException(
+                        "the model could not be loaded: " + reason, Duration.ofSeconds(LONGEST_RETRY_SECONDS));
+        };
+    }
+
+    /**
+     * Queues a request of the loaded model and counts how it ends.
+     *
+     * @throws ModelUnavailableException if there is no model
+     * @throws QueueFullException if too many wait already
+     * @throws PromptTooLongException if the prompt leaves no room in the context
+     */
+    public Generation generate(GenerationRequest request, GenerationListener listener) {
+        Generation generation = model().generate(request, listener);
+        var _ = generation.result().whenComplete((result, error) -> {
+            if (error == null) {
+                metrics.ended(result);
+            } else {
+                metrics.failed();
+            }
+        });
+        return generation;
+    }
+
     void start(@Observes StartupEvent event) {
-        // The HTTP port is open by now and answers 503 until this is done.
+        metrics.started("http", Duration.between(processStart, Instant.now()));
+        // The HTTP port answers 503 until this is done.
         Thread.ofPlatform().name("hydra-load").daemon(true).start(this::load);
     }
 
     private void load() {
-        long start = System.nanoTime();
+        Instant start = Instant.now();
         try {
             TextModel model = opener.open(config);
+            Instant loaded = Instant.now();
             selfTest(model);
-            state = new State.Ready(model);
+            Instant ready = Instant.now();
+            metrics.watch(model);
+            metrics.started("load", Duration.between(start, loaded));
+            metrics.started("self_test", Duration.between(loaded, ready));
+            metrics.started("ready", Duration.between(processStart, ready));
             LOG.infof(
-                    "%s is ready after %d ms: %d slot(s), context %d, tree of %d nodes",
+                    "%s is ready %d ms after the process started (load %d ms, self-test %d ms): %d slot(s), context %d,"
+                            + " draft tree of %d nodes",
                     model.name(),
-                    (System.nanoTime() - start) / 1_000_000,
+                    Duration.between(processStart, ready).toMillis(),
+                    Duration.between(start, loaded).toMillis(),
+                    Duration.between(loaded, ready).toMillis(),
                     model.limits().slots(),
                     model.limits().contextLength(),
                     model.tree().nodes());
-        } catch (RuntimeException e) {
-            String reason = e.getMessage() == null ? e.toString() : e.getMessage();
-            state = new State.Failed(reason);
-            LOG.errorf("the model cannot be served: %s", reason);
-            LOG.debug("the reason", e);
-            Quarkus.asyncExit(1);
+            state = new State.Ready(model);
+        } catch (Throwable e) {
+            fail(e);
         }
+    }
+
+    private void fail(Throwable error) {
+        Throwable told = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+        String reason = told.getMessage() == null ? told.toString() : told.getMessage();
+        state = new State.Failed(reason);
+        LOG.errorf("the model cannot be served: %s", reason);
+        LOG.debug("the reason", error);
+        Quarkus.asyncExit(1);
     }
 
     private static void selfTest(TextModel model) {
@@ -88,6 +160,7 @@ public final class ModelHost {
         }
     }
 
+    /** Finishes what runs and waits. */
     void stop(@Observes ShutdownEvent event) {
         if (state instanceof State.Ready(TextModel model)) {
             model.close();

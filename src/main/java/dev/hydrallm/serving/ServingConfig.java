@@ -2,11 +2,15 @@ package dev.hydrallm.serving;
 
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
+import io.smallrye.config.WithName;
 import java.util.Optional;
 
 /** What a server serves and how much at once. Each key is also an environment variable: {@code HYDRA_MODEL} … */
 @ConfigMapping(prefix = "hydra")
 public interface ServingConfig {
+    /** Where the program is installed, with the demo model; set by the launcher and the image. */
+    Optional<String> home();
+
     /** A packed model or a checkpoint's directory; without it the demo model. */
     Optional<String> model();
 
@@ -14,6 +18,7 @@ public interface ServingConfig {
     Optional<String> baseModel();
 
     /** Pack a checkpoint's weights as int8. */
+    @WithName("load-in-8bit")
     @WithDefault("false")
     boolean loadIn8bit();
 

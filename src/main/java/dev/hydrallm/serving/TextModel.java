@@ -26,10 +26,16 @@ public final class TextModel implements AutoCloseable {
     private final DecodeLoop loop;
     private final EngineLimits limits;
 
-    private TextModel(PackedModel pack, Tokenizer tokenizer, DraftTree tree, DecodeLoop loop, EngineLimits limits) {
+    private TextModel(
+            PackedModel pack,
+            Tokenizer tokenizer,
+            ChatTemplate template,
+            DraftTree tree,
+            DecodeLoop loop,
+            EngineLimits limits) {
         this.pack = pack;
         this.tokenizer = tokenizer;
-        this.template = ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer);
+        this.template = template;
         this.tree = tree;
         this.loop = loop;
         this.limits = limits;
@@ -44,15 +50,22 @@ public final class TextModel implements AutoCloseable {
     public static TextModel load(
             PackedModel pack, Optional<List<List<Integer>>> tree, EngineLoader loader, int queueLength) {
         DecodeLoop loop = new DecodeLoop(() -> loader.load(pack), queueLength);
-        // The tokenizer is read while the engine loads.
-        Tokenizer tokenizer = tokenizerOf(pack);
         try {
-            return new TextModel(
-                    pack, tokenizer, treeOf(pack, tree), loop, loop.limits().join());
-        } catch (CompletionException e) {
-            tokenizer.close();
+            // The tokenizer is read while the engine loads.
+            Tokenizer tokenizer = tokenizerOf(pack);
+            try {
+                ChatTemplate template = ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer);
+                DraftTree drafted = treeOf(pack, tree);
+                return new TextModel(
+                        pack, tokenizer, template, drafted, loop, loop.limits().join());
+            } catch (RuntimeException e) {
+                tokenizer.close();
+                throw e;
+            }
+        } catch (RuntimeException e) {
+            loop.close();
             pack.close();
-            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+            throw e instanceof CompletionException && e.getCause() instanceof RuntimeException cause ? cause : e;
         }
     }
 
@@ -81,7 +94,8 @@ public final class TextModel implements AutoCloseable {
         if (request.prompt().length >= limits.contextLength()) {
             throw new PromptTooLongException(request.prompt().length, limits.contextLength());
         }
-        Generation generation = new Generation(request, listener, new TextAssembler(tokenizer, request.stopStrings()));
+        Generation generation =
+                new Generation(request, listener, new TextAssembler(tokenizer, request.stopStrings()), loop);
         loop.submit(generation);
         return generation;
     }

@@ -1,0 +1,76 @@
+package dev.hydrallm.http;
+
+import dev.hydrallm.serving.ServingConfig;
+import io.quarkus.vertx.http.runtime.filters.Filters;
+import io.vertx.core.http.HttpHeaders;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Base64;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * With a key configured every route but health answers 401 without it: as a bearer token, or as the password that a
+ * browser asks for. Keys are compared in constant time.
+ */
+@ApplicationScoped
+class ApiKeyGuard {
+    /** Before everything else that handles requests. */
+    private static final int FIRST = 1_000;
+
+    private static final String HEALTH = "/q/health";
+    private static final String BEARER = "Bearer ";
+    private static final String BASIC = "Basic ";
+
+    private final Optional<byte[]> key;
+
+    ApiKeyGuard(ServingConfig config) {
+        this.key = config.apiKey().map(text -> text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    void register(@Observes Filters filters) {
+        key.ifPresent(expected -> filters.register(routing -> guard(routing, expected), FIRST));
+    }
+
+    private static void guard(RoutingContext routing, byte[] expected) {
+        String path = routing.normalizedPath();
+        boolean health = path.equals(HEALTH) || path.startsWith(HEALTH + "/");
+        byte[] given = given(routing.request().getHeader(HttpHeaders.AUTHORIZATION));
+        if (health || MessageDigest.isEqual(expected, given)) {
+            routing.next();
+            return;
+        }
+        ErrorBody body = ErrorBody.of(
+                ErrorBody.AUTHENTICATION,
+                "this server needs its API key: send it as 'Authorization: Bearer KEY'",
+                null,
+                "invalid_api_key");
+        routing.response()
+                .setStatusCode(401)
+                .putHeader(HttpHeaders.CONTENT_TYPE, "application/json")
+                .putHeader("WWW-Authenticate", "Basic realm=\"hydra, any name with the API key as password\"")
+                .end(io.vertx.core.buffer.Buffer.buffer(Answers.json(body)));
+    }
+
+    private static byte[] given(@Nullable String authorization) {
+        if (authorization == null) {
+            return new byte[0];
+        }
+        if (authorization.startsWith(BEARER)) {
+            return authorization.substring(BEARER.length()).getBytes(StandardCharsets.UTF_8);
+        }
+        if (authorization.startsWith(BASIC)) {
+            try {
+                String pair = new String(
+                        Base64.getDecoder().decode(authorization.substring(BASIC.length())), StandardCharsets.UTF_8);
+                return pair.substring(pair.indexOf(':') + 1).getBytes(StandardCharsets.UTF_8);
+            } catch (IllegalArgumentException e) {
+                return new byte[0];
+            }
+        }
+        return new byte[0];
+    }
+}
