@@ -48,11 +48,8 @@ class ApiKeyGuard {
                 "this server needs its API key: send it as 'Authorization: Bearer KEY'",
                 null,
                 "invalid_api_key");
-        routing.response()
-                .setStatusCode(401)
-                .putHeader(HttpHeaders.CONTENT_TYPE, "application/json")
-                .putHeader("WWW-Authenticate", "Basic realm=\"hydra, any name with the API key as password\"")
-                .end(io.vertx.core.buffer.Buffer.buffer(Answers.json(body)));
+        routing.response().putHeader("WWW-Authenticate", "Basic realm=\"any name, the API key as password\"");
+        body.end(routing, 401);
     }
 
     private static byte[] given(@Nullable String authorization) {

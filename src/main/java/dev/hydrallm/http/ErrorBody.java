@@ -3,6 +3,9 @@ package dev.hydrallm.http;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.hydrallm.serving.PromptTooLongException;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpHeaders;
+import io.vertx.ext.web.RoutingContext;
 import org.jspecify.annotations.Nullable;
 
 /** The OpenAI API's body of every error: always these four keys. */
@@ -47,6 +50,14 @@ record ErrorBody(Detail error) {
                 "context_length_exceeded",
                 e.promptTokens(),
                 e.contextLength()));
+    }
+
+    /** Answers a request that does not get as far as a resource. */
+    void end(RoutingContext routing, int status) {
+        routing.response()
+                .setStatusCode(status)
+                .putHeader(HttpHeaders.CONTENT_TYPE, "application/json")
+                .end(Buffer.buffer(Answers.json(this)));
     }
 
     /** Messages may quote the request: no control characters, no end without end. */

@@ -41,9 +41,12 @@ final class RequestFields {
     /**
      * Parses a request's body.
      *
-     * @throws ApiException if it is not UTF-8, not JSON or no object
+     * @throws ApiException if it is too long, not UTF-8, not JSON or no object
      */
     static RequestFields parse(byte[] body) {
+        if (body.length > BodyLimit.BYTES) {
+            throw BodyLimit.tooLong();
+        }
         try {
             String text = StandardCharsets.UTF_8
                     .newDecoder()

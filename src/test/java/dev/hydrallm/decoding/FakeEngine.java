@@ -9,14 +9,14 @@ import java.util.Random;
  * An engine without a device: a "model" whose next token is a function of every token it can see through its KV rows,
  * so that a row kept, moved or masked wrongly changes the text. Its heads guess right most of the time.
  */
-final class FakeEngine implements Engine {
+public final class FakeEngine implements Engine {
     private final EngineLimits limits;
     private final int[][] rows;
     private List<TreeQuery> verified = List.of();
     int prefilledTokens;
     int committedSteps;
 
-    FakeEngine(int slots, int context, int heads, int vocabulary) {
+    public FakeEngine(int slots, int context, int heads, int vocabulary) {
         limits = new EngineLimits(slots, context, 256, heads, vocabulary);
         rows = new int[slots][context + 256];
     }
@@ -37,7 +37,7 @@ final class FakeEngine implements Engine {
     }
 
     /** What plain decoding gives. */
-    int[] plain(int[] prompt, int count, AcceptanceRule rule) {
+    public int[] plain(int[] prompt, int count, AcceptanceRule rule) {
         int[] tokens = prompt.clone();
         for (int i = 0; i < count; i++) {
             int next = choose(tokens, rule);

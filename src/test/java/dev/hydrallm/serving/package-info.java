@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.serving;
+
+import org.jspecify.annotations.NullMarked;
