@@ -28,6 +28,7 @@ public final class Sequence {
     private int next;
     private Drafts drafts = Drafts.NONE;
     private final List<Integer> acceptLengths = new ArrayList<>();
+    private int draftedTokens;
     private final int[] draftedSteps;
     private Phases phases = Phases.ZERO;
     private Optional<FinishReason> finish = Optional.empty();
@@ -90,6 +91,7 @@ public final class Sequence {
                 lease.reused(),
                 length - promptLength,
                 acceptLengths,
+                draftedTokens,
                 Arrays.stream(draftedSteps).boxed().toList(),
                 phases);
     }
@@ -120,6 +122,7 @@ public final class Sequence {
     /** Emits the tokens of an accepted path until something ends the sequence. */
     void emit(Engine.TreeQuery query, int[] path, int contextLength) {
         acceptLengths.add(path.length - 1);
+        draftedTokens += query.tree().nodes() - 1;
         for (int depth = 0; depth < query.tree().depth(); depth++) {
             draftedSteps[depth]++;
         }

@@ -9,6 +9,7 @@ import java.util.List;
  * @param reusedTokens of these, rows that the slot already held
  * @param generatedTokens tokens of the output, after every cut
  * @param acceptLengths draft tokens accepted in each step, before any cut, (steps)
+ * @param draftedTokens draft tokens verified in all steps: every tree's nodes but the root
  * @param draftedSteps steps whose tree reached this depth, index 0 = depth 1, (depth)
  * @param phases time by phase
  */
@@ -17,6 +18,7 @@ public record Statistics(
         int reusedTokens,
         int generatedTokens,
         List<Integer> acceptLengths,
+        int draftedTokens,
         List<Integer> draftedSteps,
         Phases phases) {
 

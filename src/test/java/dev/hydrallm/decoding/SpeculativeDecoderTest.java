@@ -203,6 +203,7 @@ class SpeculativeDecoderTest {
         assertThat(statistics.acceptHistogram().stream().mapToInt(i -> i).sum()).isEqualTo(30);
         assertThat(statistics.acceptedSteps().stream().mapToInt(i -> i).sum()).isEqualTo(statistics.acceptedDrafts());
         assertThat(statistics.draftedSteps()).containsExactly(30, 30, 30);
+        assertThat(statistics.draftedTokens()).isEqualTo(30 * 3);
         assertThat(statistics.tokensPerStep() * 30).isCloseTo(30 + statistics.acceptedDrafts(), within(1e-9));
         assertThat(statistics.phases().verify()).isPositive();
     }
