@@ -1,14 +1,13 @@
 package dev.hydrallm.cli;
 
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.evaluation.ComparisonBenchmark;
+import dev.hydrallm.evaluation.ContentionBenchmark;
 import dev.hydrallm.evaluation.Machine;
 import dev.hydrallm.evaluation.SoakBenchmark;
 import dev.hydrallm.evaluation.SpeedBenchmark;
 import dev.hydrallm.evaluation.StepBenchmark;
-import dev.hydrallm.evaluation.Summary;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.Tokenizer;
@@ -19,7 +18,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +33,8 @@ import picocli.CommandLine.Option;
         footer = {
             "",
             "Example:  hydra bench --threads 1 --format markdown",
-            "          hydra bench --soak 10000    (memory over many steps)"
+            "          hydra bench --soak 10000    (memory over many steps)",
+            "          hydra bench --contention    (threads, and a busy neighbour)"
         })
 final class BenchCommand implements Callable<Integer> {
     /** How results are printed. */
@@ -44,15 +43,6 @@ final class BenchCommand implements Callable<Integer> {
         MARKDOWN,
         JSON
     }
-
-    /** Everything that was measured. */
-    record Report(
-            Machine machine,
-            String model,
-            int threads,
-            List<StepBenchmark.Line> steps,
-            List<SpeedBenchmark.Line> speed,
-            List<SoakBenchmark.Line> soak) {}
 
     private static final int[] NODE_COUNTS = {1, 2, 4, 8, 16, 32, 64};
 
@@ -96,6 +86,18 @@ final class BenchCommand implements Callable<Integer> {
     Integer soak;
 
     @Option(
+            names = "--contention",
+            description = "Instead, measure one thread and all threads, alone and beside another busy process.")
+    boolean contention;
+
+    @Option(
+            names = "--compare",
+            paramLabel = "DIR",
+            description = "Instead, measure steps in turns with this other model.")
+    @Nullable
+    Path compare;
+
+    @Option(
             names = "--format",
             paramLabel = "FORMAT",
             defaultValue = "table",
@@ -105,16 +107,16 @@ final class BenchCommand implements Callable<Integer> {
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
 
-    private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-
     @Override
     public Integer call() throws IOException {
+        if ((soak == null ? 0 : 1) + (contention ? 1 : 0) + (compare == null ? 0 : 1) > 1) {
+            throw new IllegalArgumentException("--soak, --contention and --compare exclude each other");
+        }
         if (tokens < 1 || repeats < 1 || steps < 4) {
             throw new IllegalArgumentException("--tokens and --repeats must be at least 1, --steps at least 4");
         }
         try (PackedModel pack = Models.open(modelOptions);
-                Tokenizer tokenizer = TextModel.tokenizerOf(pack);
-                Engine engine = Models.engine(pack, modelOptions, 1)) {
+                Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
             DraftTree tree = TextModel.treeOf(pack, Models.tree(modelOptions));
             List<int[]> prompts = new ArrayList<>();
             for (Path file : promptFiles) {
@@ -123,103 +125,80 @@ final class BenchCommand implements Callable<Integer> {
             if (prompts.isEmpty()) {
                 PROMPTS.forEach(prompt -> prompts.add(tokenizer.encode(prompt)));
             }
-            Report report =
-                    soak == null ? measure(pack, engine, tree, prompts) : soak(pack, engine, tree, prompts, soak);
-            print(report);
+            print(measure(pack, tree, prompts));
         }
         return 0;
     }
 
-    private Report measure(PackedModel pack, Engine engine, DraftTree tree, List<int[]> prompts) {
-        int context = Math.min(200, engine.limits().contextLength() / 2);
-        // A pack's own tree is small, fit for one kind of machine; here larger ones are of interest too.
-        List<List<Integer>> paths = NamedTrees.defaultFor(pack.draft().heads());
-        DraftTree widest = modelOptions.tree == null ? TextModel.treeOf(pack, Optional.of(paths)) : tree;
-        return new Report(
-                Machine.here(),
-                pack.manifest().name(),
-                Models.threads(modelOptions),
-                new StepBenchmark(engine, context, steps).run(widest, NODE_COUNTS),
-                new SpeedBenchmark(engine, prompts, tokens, repeats)
-                        .run(SpeedBenchmark.prefixes(widest, 2, 4, 8, 16, 64)),
-                List.of());
-    }
-
-    private Report soak(PackedModel pack, Engine engine, DraftTree tree, List<int[]> prompts, int steps) {
-        return new Report(
-                Machine.here(),
-                pack.manifest().name(),
-                Models.threads(modelOptions),
-                List.of(),
-                List.of(),
-                SoakBenchmark.run(engine, tree, prompts, steps));
-    }
-
-    private void print(Report report) throws IOException {
-        if (format == Format.JSON) {
-            out.println(JsonMapper.builder()
-                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                    .build()
-                    .writeValueAsString(report));
-        } else {
-            Machine machine = report.machine();
-            out.printf(
-                    "%s on %s, %d processors, %d thread(s), %s, Java %s%n%n",
-                    report.model(),
-                    machine.processor(),
-                    machine.processors(),
-                    report.threads(),
-                    machine.system(),
-                    machine.java());
-            print(report.steps().isEmpty(), stepTable(report));
-            print(report.speed().isEmpty(), speedTable(report));
-            print(report.soak().isEmpty(), soakTable(report));
+    private void print(BenchReport report) throws IOException {
+        PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+        switch (format) {
+            case JSON -> out.println(report.json());
+            case TABLE -> out.print(report.tables(Table::text));
+            case MARKDOWN -> out.print(report.tables(Table::markdown));
         }
         out.flush();
     }
 
-    private void print(boolean empty, Table table) {
-        if (!empty) {
-            out.println(format == Format.MARKDOWN ? table.markdown() : table.text());
+    private BenchReport measure(PackedModel pack, DraftTree tree, List<int[]> prompts) {
+        if (contention) {
+            return contention(pack, tree, prompts);
+        }
+        if (compare != null) {
+            return comparison(pack, tree, compare);
+        }
+        try (Engine engine = Models.engine(pack, modelOptions, 1)) {
+            return soak == null
+                    ? measure(pack, engine, tree, prompts)
+                    : report(pack).withSoak(SoakBenchmark.run(engine, tree, prompts, soak));
         }
     }
 
-    private static Table stepTable(Report report) {
-        Table table = new Table("nodes", "verify ms", "draft ms", "step ms", "median", "overhead %");
-        report.steps()
-                .forEach(line -> table.row(
-                        String.valueOf(line.nodes()),
-                        spread(line.verify(), 2),
-                        spread(line.draft(), 2),
-                        spread(line.step(), 2),
-                        number(line.step().median(), 2),
-                        number(100 * line.overhead(), 1)));
-        return table;
+    private BenchReport measure(PackedModel pack, Engine engine, DraftTree tree, List<int[]> prompts) {
+        // A pack's own tree is small, fit for one kind of machine; here larger ones are of interest too.
+        List<List<Integer>> paths = NamedTrees.defaultFor(pack.draft().heads());
+        DraftTree widest = modelOptions.tree == null ? TextModel.treeOf(pack, Optional.of(paths)) : tree;
+        List<DraftTree> trees = new ArrayList<>(SpeedBenchmark.prefixes(widest, 2, 4, 6, 8, 12, 16, 64));
+        if (!trees.contains(tree)) {
+            trees.addFirst(tree);
+        }
+        return report(pack)
+                .withSteps(
+                        new StepBenchmark(engine, StepBenchmark.usualContext(engine), steps).run(widest, NODE_COUNTS))
+                .withSpeed(new SpeedBenchmark(engine, prompts, tokens, repeats).run(trees));
     }
 
-    private static Table speedTable(Report report) {
-        Table table = new Table("tree nodes", "tokens/s", "ratio to plain", "tokens/step", "overhead %");
-        report.speed()
-                .forEach(line -> table.row(
-                        line.nodes() == 1 ? "1 (plain)" : String.valueOf(line.nodes()),
-                        spread(line.tokensPerSecond(), 0),
-                        spread(line.ratio(), 2),
-                        number(line.tokensPerStep(), 2),
-                        number(100 * line.overhead(), 1)));
-        return table;
+    private BenchReport contention(PackedModel pack, DraftTree tree, List<int[]> prompts) {
+        int all = Runtime.getRuntime().availableProcessors();
+        List<Integer> threadCounts = all == 1 ? List.of(1) : List.of(1, all);
+        Progress progress = new Progress("Measuring");
+        ContentionBenchmark benchmark =
+                new ContentionBenchmark(threads -> engine(pack, threads), prompts, tree, tokens, repeats);
+        return report(pack)
+                .withContention(benchmark.run(
+                        steps, threadCounts, done -> progress.count(done, 2 * threadCounts.size(), "conditions")));
     }
 
-    private static Table soakTable(Report report) {
-        Table table = new Table("steps", "resident MiB");
-        report.soak().forEach(line -> table.row(String.valueOf(line.steps()), number(line.residentMebibytes(), 1)));
-        return table;
+    private BenchReport comparison(PackedModel pack, DraftTree tree, Path directory) {
+        ModelOptions otherOptions = new ModelOptions();
+        otherOptions.model = directory;
+        try (PackedModel other = Models.open(otherOptions);
+                Engine first = engine(pack, modelOptions.threads);
+                Engine second = engine(other, modelOptions.threads)) {
+            return report(pack)
+                    .withComparison(
+                            other.manifest().name(), ComparisonBenchmark.run(first, second, tree, steps, NODE_COUNTS));
+        }
     }
 
-    private static String spread(Summary summary, int digits) {
-        return number(summary.mean(), digits) + " ± " + number(summary.deviation(), digits);
+    private Engine engine(PackedModel pack, int threads) {
+        ModelOptions options = new ModelOptions();
+        options.context = modelOptions.context;
+        options.threads = threads;
+        return Models.engine(pack, options, 1);
     }
 
-    private static String number(double value, int digits) {
-        return String.format(Locale.ROOT, "%." + digits + "f", value);
+    private BenchReport report(PackedModel pack) {
+        return BenchReport.of(Machine.here(), pack.manifest().name(), Models.threads(modelOptions));
     }
 }

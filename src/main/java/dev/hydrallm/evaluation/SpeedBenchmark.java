@@ -6,7 +6,6 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.SpeculativeDecoder;
-import dev.hydrallm.decoding.Statistics;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.decoding.TokenSink.Demand;
 import java.util.ArrayList;
@@ -28,8 +27,15 @@ public final class SpeedBenchmark {
      * @param tokensPerSecond of decoding, prefill left out, by repeat
      * @param ratio to plain decoding within the same repeat
      * @param overhead share of wall time outside the device's programs, 0 to 1
+     * @param sameIds whether every id is the one of plain decoding
      */
-    public record Line(int nodes, Summary tokensPerSecond, Summary ratio, double tokensPerStep, double overhead) {}
+    public record Line(
+            int nodes,
+            Summary tokensPerSecond,
+            Summary ratio,
+            double tokensPerStep,
+            double overhead,
+            boolean sameIds) {}
 
     /**
      * A benchmark on one engine; uses its slot 0.
@@ -50,13 +56,18 @@ public final class SpeedBenchmark {
         double[][] speed = new double[all.size()][repeats];
         double[] tokensPerStep = new double[all.size()];
         double[] overhead = new double[all.size()];
+        boolean[] sameIds = new boolean[all.size()];
+        List<int[]> plain = List.of();
         for (int repeat = -1; repeat < repeats; repeat++) {
             for (int t = 0; t < all.size(); t++) {
                 Pass pass = pass(all.get(t));
                 if (repeat >= 0) {
-                    speed[t][repeat] = pass.tokens * 1e9 / pass.nanos;
-                    tokensPerStep[t] = (double) pass.tokens / pass.steps;
+                    speed[t][repeat] = pass.tokens() * 1e9 / pass.nanos;
+                    tokensPerStep[t] = (double) pass.tokens() / pass.steps;
                     overhead[t] += (1 - (double) pass.busy / pass.nanos) / repeats;
+                } else {
+                    plain = t == 0 ? pass.outputs : plain;
+                    sameIds[t] = Arrays.deepEquals(pass.outputs.toArray(), plain.toArray());
                 }
             }
         }
@@ -67,19 +78,30 @@ public final class SpeedBenchmark {
                 ratio[repeat] = speed[t][repeat] / speed[0][repeat];
             }
             lines.add(new Line(
-                    all.get(t).nodes(), Summary.of(speed[t]), Summary.of(ratio), tokensPerStep[t], overhead[t]));
+                    all.get(t).nodes(),
+                    Summary.of(speed[t]),
+                    Summary.of(ratio),
+                    tokensPerStep[t],
+                    overhead[t],
+                    sameIds[t]));
         }
         return lines;
     }
 
-    private record Pass(int tokens, int steps, long nanos, long busy) {
+    private record Pass(List<int[]> outputs, int steps, long nanos, long busy) {
         Pass plus(Pass other) {
-            return new Pass(tokens + other.tokens, steps + other.steps, nanos + other.nanos, busy + other.busy);
+            List<int[]> both = new ArrayList<>(outputs);
+            both.addAll(other.outputs);
+            return new Pass(both, steps + other.steps, nanos + other.nanos, busy + other.busy);
+        }
+
+        int tokens() {
+            return outputs.stream().mapToInt(output -> output.length).sum();
         }
     }
 
     private Pass pass(DraftTree tree) {
-        Pass sum = new Pass(0, 0, 0, 0);
+        Pass sum = new Pass(List.of(), 0, 0, 0);
         for (int[] prompt : prompts) {
             sum = sum.plus(generate(engine, tree, prompt, new StopRules(Set.of(), tokens, StopRules.UNLIMITED)));
         }
@@ -102,8 +124,8 @@ public final class SpeedBenchmark {
             decoder.step(List.of(sequence));
         }
         long nanos = System.nanoTime() - start;
-        Statistics statistics = sequence.statistics();
-        return new Pass(statistics.generatedTokens(), statistics.steps(), nanos, engine.busyNanos() - busy);
+        int steps = sequence.statistics().steps();
+        return new Pass(List.of(sequence.output()), steps, nanos, engine.busyNanos() - busy);
     }
 
     /** Runs at most {@code most} steps over the prompts in turn and says how many it ran. */

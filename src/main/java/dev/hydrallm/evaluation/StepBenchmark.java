@@ -37,6 +37,11 @@ public final class StepBenchmark {
         this.repeats = repeats;
     }
 
+    /** The committed tokens that results are quoted for: 200, or half of a smaller context. */
+    public static int usualContext(Engine engine) {
+        return Math.min(200, engine.limits().contextLength() / 2);
+    }
+
     /** Measures steps of a tree's first nodes, for each count that the tree has. */
     public List<Line> run(DraftTree tree, int... nodeCounts) {
         int[] prompt = new int[contextTokens];

@@ -74,7 +74,7 @@ final class ProgramText {
 
     private static final String PLAIN_ATTENTION = """
                 o = torch.scaled_dot_product_attention(q, keys, values, mask)
-                return torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@])
+                return torch.to(torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@]), 6)
             """;
 
     /** Query heads of one group stand below each other as rows of their key head: no key is repeated. */
@@ -82,7 +82,7 @@ final class ProgramText {
                 q1 = torch.reshape(q, [1, @kvHeads@, @group@ * rows, @headDim@])
                 o = torch.scaled_dot_product_attention(q1, keys, values, torch.repeat(mask, [1, 1, @group@, 1]))
                 o1 = torch.reshape(o, [1, @heads@, rows, @headDim@])
-                return torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@])
+                return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), 6)
             """;
 
     private static final String FORKED_LAYERS = """

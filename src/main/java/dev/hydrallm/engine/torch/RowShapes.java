@@ -20,7 +20,7 @@ final class RowShapes implements AutoCloseable {
     /**
      * How fresh rows see each other and where they stand.
      *
-     * @param mask 0 where a row sees a row, negative infinity elsewhere, (rows, rows)
+     * @param mask 0 where a row sees a row, negative infinity elsewhere, (rows, rows) float64
      * @param depths distance to the first row, (rows) int64
      */
     record RowShape(PtNDArray mask, PtNDArray depths) implements AutoCloseable {
@@ -70,17 +70,17 @@ final class RowShapes implements AutoCloseable {
     }
 
     private RowShape shape(int rows, Sight sight, java.util.function.IntUnaryOperator depthOf) {
-        ByteBuffer mask = ByteBuffer.allocateDirect(rows * rows * Float.BYTES).order(ByteOrder.nativeOrder());
+        ByteBuffer mask = ByteBuffer.allocateDirect(rows * rows * Double.BYTES).order(ByteOrder.nativeOrder());
         ByteBuffer depths = ByteBuffer.allocateDirect(rows * Long.BYTES).order(ByteOrder.nativeOrder());
         for (int row = 0; row < rows; row++) {
             depths.putLong(row * Long.BYTES, depthOf.applyAsInt(row));
             for (int other = 0; other < rows; other++) {
-                float hidden = other <= row && sight.sees(row, other) ? 0 : Float.NEGATIVE_INFINITY;
-                mask.putFloat((row * rows + other) * Float.BYTES, hidden);
+                double hidden = other <= row && sight.sees(row, other) ? 0 : Double.NEGATIVE_INFINITY;
+                mask.putDouble((row * rows + other) * Double.BYTES, hidden);
             }
         }
         return new RowShape(
-                manager.create(mask, new Shape(rows, rows), ai.djl.ndarray.types.DataType.FLOAT32),
+                manager.create(mask, new Shape(rows, rows), ai.djl.ndarray.types.DataType.FLOAT64),
                 manager.create(depths, new Shape(rows), ai.djl.ndarray.types.DataType.INT64));
     }
 

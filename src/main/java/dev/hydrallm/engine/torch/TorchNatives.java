@@ -44,6 +44,7 @@ public final class TorchNatives {
             setDefault("DJL_OFFLINE", "true");
             setDefault("OPT_OUT_TRACKING", "true");
             setDefault("ai.djl.pytorch.graph_optimizer", "false");
+            OpenMp.waitAsleep();
             if (setting("PYTORCH_LIBRARY_PATH") == null) {
                 setDefault("DJL_CACHE_DIR", cacheFolder().toString());
                 unpackAndLoad(Path.of(Objects.requireNonNull(setting("DJL_CACHE_DIR")), "pytorch"), progress);

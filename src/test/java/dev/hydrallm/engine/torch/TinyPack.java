@@ -13,7 +13,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -23,25 +22,45 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** Writes packs of random weights of any shape. */
+/** Writes packs of random weights of any shape, and of another pack's weights in single precision. */
 final class TinyPack {
     private TinyPack() {}
 
     /** A pack whose weights are {@code spread} times Gaussian numbers; 0 gives a model of zeros. */
     static PackedModel write(
             Path folder, Architecture architecture, DraftLayout draft, WeightFormat format, double spread) {
+        Random random = new Random(7);
+        return write(folder, architecture, draft, format, tensor -> bytes(tensor, random, spread));
+    }
+
+    /** A pack's weights as the numbers that they stand for. */
+    static PackedModel expanded(Path folder, PackedModel model) {
+        return write(folder, model.architecture(), model.draft(), WeightFormat.F32, tensor -> {
+            float[] values = floats(model, tensor.name());
+            ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
+            bytes.asFloatBuffer().put(values);
+            return bytes.array();
+        });
+    }
+
+    private static PackedModel write(
+            Path folder,
+            Architecture architecture,
+            DraftLayout draft,
+            WeightFormat format,
+            Function<PackLayout.Stored, byte[]> content) {
         try {
             Files.createDirectories(folder);
             Map<dev.hydrallm.model.TensorGroup, WeightFormat> formats =
                     PackLayout.groups(architecture, draft).stream().collect(Collectors.toMap(g -> g, g -> format));
-            Random random = new Random(7);
             List<String> entries = new ArrayList<>();
             java.io.ByteArrayOutputStream data = new java.io.ByteArrayOutputStream();
             for (PackLayout.Part part : PackLayout.parts(architecture, draft)) {
                 for (PackLayout.Stored tensor : PackLayout.stored(part, formats)) {
-                    add(tensor, bytes(tensor, random, spread), entries, data);
+                    add(tensor, content.apply(tensor), entries, data);
                 }
             }
             String header = "{" + String.join(",", entries) + "}";
@@ -121,7 +140,7 @@ final class TinyPack {
                     values[i] = bytes.get(i) * scales[i / columns];
                 }
             }
-            default -> throw new AssertionError(view.dtype() + " " + StandardCharsets.UTF_8);
+            default -> throw new AssertionError(view.dtype().name());
         }
         return values;
     }

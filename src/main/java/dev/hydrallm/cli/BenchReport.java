@@ -1,0 +1,146 @@
+package dev.hydrallm.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.hydrallm.evaluation.ComparisonBenchmark;
+import dev.hydrallm.evaluation.ContentionBenchmark;
+import dev.hydrallm.evaluation.Machine;
+import dev.hydrallm.evaluation.SoakBenchmark;
+import dev.hydrallm.evaluation.SpeedBenchmark;
+import dev.hydrallm.evaluation.StepBenchmark;
+import dev.hydrallm.evaluation.Summary;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Everything that was measured; a part that was not asked for is empty. */
+record BenchReport(
+        Machine machine,
+        String model,
+        int threads,
+        List<StepBenchmark.Line> steps,
+        List<SpeedBenchmark.Line> speed,
+        List<SoakBenchmark.Line> soak,
+        List<ContentionBenchmark.Line> contention,
+        @Nullable String comparedWith,
+        List<ComparisonBenchmark.Line> comparison) {
+
+    static BenchReport of(Machine machine, String model, int threads) {
+        return new BenchReport(machine, model, threads, List.of(), List.of(), List.of(), List.of(), null, List.of());
+    }
+
+    BenchReport withSteps(List<StepBenchmark.Line> lines) {
+        return new BenchReport(machine, model, threads, lines, speed, soak, contention, comparedWith, comparison);
+    }
+
+    BenchReport withSpeed(List<SpeedBenchmark.Line> lines) {
+        return new BenchReport(machine, model, threads, steps, lines, soak, contention, comparedWith, comparison);
+    }
+
+    BenchReport withSoak(List<SoakBenchmark.Line> lines) {
+        return new BenchReport(machine, model, threads, steps, speed, lines, contention, comparedWith, comparison);
+    }
+
+    BenchReport withContention(List<ContentionBenchmark.Line> lines) {
+        return new BenchReport(machine, model, threads, steps, speed, soak, lines, comparedWith, comparison);
+    }
+
+    BenchReport withComparison(String other, List<ComparisonBenchmark.Line> lines) {
+        return new BenchReport(machine, model, threads, steps, speed, soak, contention, other, lines);
+    }
+
+    String json() throws JsonProcessingException {
+        return JsonMapper.builder()
+                .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                .build()
+                .writeValueAsString(this);
+    }
+
+    /** The machine and every part that is there. */
+    String tables(Function<Table, String> style) {
+        StringBuilder text = new StringBuilder(String.format(
+                "%s on %s, %d processors, %s, %s, Java %s%n",
+                model,
+                machine.processor(),
+                machine.processors(),
+                contention.isEmpty() ? threads + " thread(s)" : "threads as below",
+                machine.system(),
+                machine.java()));
+        append(text, steps, stepTable(), style);
+        append(text, speed, speedTable(), style);
+        append(text, soak, soakTable(), style);
+        append(text, contention, contentionTable(), style);
+        append(text, comparison, comparisonTable(), style);
+        return text.toString();
+    }
+
+    private static void append(StringBuilder text, List<?> lines, Table table, Function<Table, String> style) {
+        if (!lines.isEmpty()) {
+            text.append(System.lineSeparator()).append(style.apply(table));
+        }
+    }
+
+    private Table stepTable() {
+        Table table = new Table("nodes", "verify ms", "draft ms", "step ms", "median", "overhead %");
+        steps.forEach(line -> table.row(
+                String.valueOf(line.nodes()),
+                spread(line.verify(), 2),
+                spread(line.draft(), 2),
+                spread(line.step(), 2),
+                number(line.step().median(), 2),
+                number(100 * line.overhead(), 1)));
+        return table;
+    }
+
+    private Table speedTable() {
+        Table table = new Table("tree nodes", "tokens/s", "ratio to plain", "tokens/step", "overhead %", "same ids");
+        speed.forEach(line -> table.row(
+                line.nodes() == 1 ? "1 (plain)" : String.valueOf(line.nodes()),
+                spread(line.tokensPerSecond(), 0),
+                spread(line.ratio(), 2),
+                number(line.tokensPerStep(), 2),
+                number(100 * line.overhead(), 1),
+                line.sameIds() ? "yes" : "no"));
+        return table;
+    }
+
+    private Table soakTable() {
+        Table table = new Table("steps", "resident MiB");
+        soak.forEach(line -> table.row(String.valueOf(line.steps()), number(line.residentMebibytes(), 1)));
+        return table;
+    }
+
+    private Table contentionTable() {
+        Table table = new Table(
+                "threads", "busy neighbours", "plain step ms", "tree step ms", "plain tokens/s", "tokens/s", "ratio");
+        contention.forEach(line -> table.row(
+                String.valueOf(line.threads()),
+                String.valueOf(line.neighbours()),
+                spread(line.plainStep().step(), 2),
+                spread(line.treeStep().step(), 2),
+                spread(line.plain().tokensPerSecond(), 0),
+                spread(line.speculative().tokensPerSecond(), 0),
+                spread(line.speculative().ratio(), 2)));
+        return table;
+    }
+
+    private Table comparisonTable() {
+        Table table = new Table("nodes", model + " ms", comparedWith + " ms", "ratio");
+        comparison.forEach(line -> table.row(
+                String.valueOf(line.nodes()),
+                spread(line.first(), 2),
+                spread(line.second(), 2),
+                spread(line.ratio(), 2)));
+        return table;
+    }
+
+    private static String spread(Summary summary, int digits) {
+        return number(summary.mean(), digits) + " ± " + number(summary.deviation(), digits);
+    }
+
+    private static String number(double value, int digits) {
+        return String.format(Locale.ROOT, "%." + digits + "f", value);
+    }
+}
