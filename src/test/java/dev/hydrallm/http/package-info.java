@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.http;
+
+import org.jspecify.annotations.NullMarked;
