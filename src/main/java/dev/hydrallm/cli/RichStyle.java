@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jline.keymap.KeyMap;
 import org.jline.reader.Binding;
 import org.jline.reader.EndOfFileException;
@@ -41,6 +42,7 @@ final class RichStyle implements ChatStyle {
     private static final AttributedStyle DRAFT = AttributedStyle.DEFAULT.foreground(AttributedStyle.CYAN);
     private static final AttributedStyle QUIET = AttributedStyle.DEFAULT.foreground(AttributedStyle.BRIGHT);
     private static final AttributedStyle ROLE = AttributedStyle.BOLD;
+    private static final Pattern CONTROL = Pattern.compile("[\\p{Cntrl}&&[^\\n\\t\\r]]");
     /** Nanoseconds between two looks of the status line. */
     private static final long REFRESH = 100_000_000;
 
@@ -138,7 +140,9 @@ final class RichStyle implements ChatStyle {
         public void onText(String text, Origin origin) {
             tokens++;
             steps += origin == Origin.BASE ? 1 : 0;
-            print(origin == Origin.DRAFT ? styled(text, DRAFT) : text);
+            // A model's text must not command the terminal.
+            String harmless = CONTROL.matcher(text).replaceAll("\uFFFD");
+            print(origin == Origin.DRAFT ? styled(harmless, DRAFT) : harmless);
             long now = System.nanoTime();
             if (status != null && now - shown > REFRESH) {
                 shown = now;
