@@ -17,6 +17,7 @@ import picocli.CommandLine.ScopeType;
         description = "Serves and runs language models with speculative decoding.",
         subcommands = {
             GenerateCommand.class,
+            ChatCommand.class,
             ServeCommand.class,
             PackCommand.class,
             InspectCommand.class,

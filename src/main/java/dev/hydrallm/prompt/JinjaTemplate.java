@@ -3,41 +3,52 @@ package dev.hydrallm.prompt;
 import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
+import com.hubspot.jinjava.el.JinjavaProcessors;
+import com.hubspot.jinjava.interpret.Context;
 import com.hubspot.jinjava.interpret.InterpretException;
 import com.hubspot.jinjava.interpret.RenderResult;
-import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
-import java.time.LocalDateTime;
-import java.time.format.DateTimeFormatter;
+import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A model's own Jinja chat template in a sandbox: no Java objects, no nested interpretation of what a user wrote, and
- * bounds on depth, loops and output. Immutable and thread-safe.
+ * A model's own Jinja chat template in a sandbox: no Java objects, no files, no nested interpretation of what a user
+ * wrote, and bounds on time, depth, loops and output. Immutable and thread-safe.
  */
 final class JinjaTemplate {
-    private static final int LONGEST_TEMPLATE = 1 << 20;
+    private static final int LONGEST_TEMPLATE = 256 << 10;
     private static final int LONGEST_OUTPUT = 8 << 20;
-    private static final String RAISED = "raise_exception: ";
+    private static final int DEEPEST = 20;
+    private static final Duration TIME_LIMIT = Duration.ofSeconds(2);
+
+    /** When the rendering on this thread must be done, by {@link System#nanoTime}. */
+    private static final ScopedValue<Long> DEADLINE = ScopedValue.newInstance();
 
     private final String text;
+    private final Duration timeLimit;
     private final Jinjava jinjava;
 
     JinjaTemplate(String text) {
+        this(text, TIME_LIMIT);
+    }
+
+    JinjaTemplate(String text, Duration timeLimit) {
         if (text.length() > LONGEST_TEMPLATE) {
             throw new IllegalArgumentException("the chat template is longer than " + LONGEST_TEMPLATE + " characters");
         }
-        this.text = text;
+        this.timeLimit = timeLimit;
         this.jinjava = new Jinjava(JinjavaConfig.newBuilder()
-                .withTrimBlocks(true)
-                .withLstripBlocks(true)
-                .withKeepTrailingNewline(false)
+                .withTrimBlocks(false)
+                .withLstripBlocks(false)
+                .withKeepTrailingNewline(true)
+                .withElResolver(TemplateMethods.resolver())
                 .withNestedInterpretationEnabled(false)
-                .withMaxRenderDepth(20)
-                .withMaxMacroRecursionDepth(20)
+                .withMaxRenderDepth(DEEPEST)
+                .withMaxMacroRecursionDepth(DEEPEST)
                 .withMaxListSize(100_000)
                 .withMaxMapSize(100_000)
                 .withRangeLimit(100_000)
@@ -45,22 +56,40 @@ final class JinjaTemplate {
                 .withMaxStringLength(LONGEST_OUTPUT)
                 .withMaxNumDeferredTokens(1)
                 .withValidationMode(false)
+                .withDisabled(Map.of(
+                        Context.Library.TAG, Set.of("include", "import", "from", "extends"),
+                        Context.Library.FILTER, Set.of("render")))
+                .withProcessors(JinjavaProcessors.newBuilder()
+                        .withNodePreProcessor((node, interpreter) -> checkTime())
+                        .build())
                 .withLegacyOverrides(LegacyOverrides.newBuilder()
                         .withEvaluateMapKeys(true)
                         .withIterateOverMapKeys(true)
                         .withUsePyishObjectMapper(true)
                         .withUseSnakeCasePropertyNaming(true)
-                        .withParseWhitespaceControlStrictly(true)
                         .withUseNaturalOperatorPrecedence(true)
                         .build())
                 .build());
+        jinjava.setResourceLocator((name, charset, interpreter) -> {
+            throw new IllegalArgumentException("a chat template may not read " + name);
+        });
+        jinjava.getGlobalContext().registerTag(new GenerationTag());
         register("raise_exception", String.class);
         register("strftime_now", String.class);
+        this.text = TemplateSource.translate(
+                text, name -> jinjava.getGlobalContext().getFilter(name) != null);
     }
 
     private void register(String name, Class<?>... parameters) {
         jinjava.getGlobalContext()
-                .registerFunction(new ELFunctionDefinition("", name, Functions.class, name, parameters));
+                .registerFunction(new ELFunctionDefinition("", name, TemplateFunctions.class, name, parameters));
+    }
+
+    /** Runs before every part of a template that is rendered, in loops and macros each time. */
+    private static void checkTime() {
+        if (System.nanoTime() - DEADLINE.get() > 0) {
+            throw new TooSlow();
+        }
     }
 
     /**
@@ -82,52 +111,40 @@ final class JinjaTemplate {
                 eosToken);
         RenderResult result;
         try {
-            result = jinjava.renderForResult(text, variables);
-        } catch (InterpretException e) {
-            throw new IllegalArgumentException(explain(String.valueOf(e.getMessage())), e);
+            result = ScopedValue.where(DEADLINE, System.nanoTime() + timeLimit.toNanos())
+                    .call(() -> jinjava.renderForResult(text, variables));
+        } catch (InterpretException | TooSlow e) {
+            throw refusal(String.valueOf(e.getMessage()), e);
+        } catch (StackOverflowError e) {
+            throw refusal("it nests too deeply", e);
         }
-        result.getErrors().stream()
-                .filter(error -> error.getSeverity() == TemplateError.ErrorType.FATAL)
-                .findFirst()
-                .ifPresent(error -> {
-                    throw new IllegalArgumentException(explain(error.getMessage()));
-                });
+        // Warnings too: they tell of parts that were left out.
+        result.getErrors().stream().findFirst().ifPresent(error -> {
+            throw refusal(error.getMessage(), error.getException());
+        });
         return result.getOutput();
     }
 
-    private static String explain(String message) {
-        int raised = message.indexOf(RAISED);
-        return raised >= 0
-                ? "the chat template refuses this conversation: "
-                        + message.substring(raised + RAISED.length())
-                                .lines()
-                                .findFirst()
-                                .orElse("")
-                : "the model's chat template cannot be rendered: " + message.replaceAll("\\s*\\R\\s*", "; ");
+    private IllegalArgumentException refusal(String message, @Nullable Throwable thrown) {
+        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+            if (cause instanceof TemplateFunctions.Raised raised) {
+                return new IllegalArgumentException(
+                        "the chat template refuses this conversation: " + oneLine(raised.getMessage()), thrown);
+            }
+            if (cause instanceof TooSlow) {
+                message = "it takes longer than " + timeLimit.toMillis() + " ms";
+            }
+        }
+        return new IllegalArgumentException(
+                "the model's chat template cannot be rendered: " + oneLine(message), thrown);
     }
 
-    /** What templates may call; the library asks for public static methods. */
-    public static final class Functions {
-        private Functions() {}
+    private static String oneLine(@Nullable String message) {
+        return String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", "; ");
+    }
 
-        /** Lets a template refuse a conversation. */
-        public static Object raise_exception(String message) {
-            throw new IllegalArgumentException(RAISED + message);
-        }
-
-        /** The present time by a format of strftime. */
-        public static String strftime_now(String format) {
-            String pattern = format.replace("'", "''")
-                    .replaceAll("([^%])?%d", "$1dd")
-                    .replace("%b", "MMM")
-                    .replace("%B", "MMMM")
-                    .replace("%Y", "yyyy")
-                    .replace("%m", "MM")
-                    .replace("%H", "HH")
-                    .replace("%M", "mm")
-                    .replace("%S", "ss");
-            return LocalDateTime.now(java.time.ZoneId.systemDefault())
-                    .format(DateTimeFormatter.ofPattern(pattern, Locale.ENGLISH));
-        }
+    /** The time of a rendering is over. */
+    private static final class TooSlow extends RuntimeException {
+        private static final long serialVersionUID = 1;
     }
 }

@@ -1,7 +1,9 @@
 package dev.hydrallm.prompt;
 
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Makes a growing text of token ids as they come: whole characters only, and never a part of a stop string that may yet be
@@ -77,7 +79,10 @@ public final class TextAssembler {
 
     /** The new part of the text of the window's first tokens, which then count as taken. */
     private String take(String text, int tokens) {
-        String fresh = text.startsWith(takenText) ? text.substring(takenText.length()) : text;
+        // Some decoders spoil the bytes of a whole run for one that is wrong: then the new tokens speak for themselves.
+        String fresh = text.startsWith(takenText)
+                ? text.substring(takenText.length())
+                : tokenizer.decode(Arrays.copyOfRange(window, taken, tokens));
         // The tokens just taken stay as the neighbours of the next.
         window = Arrays.copyOfRange(window, taken, window.length);
         taken = tokens - taken;
@@ -87,19 +92,30 @@ public final class TextAssembler {
 
     private Piece scan(String fresh) {
         String text = held + fresh;
-        int cut = stops.stream()
-                .mapToInt(text::indexOf)
-                .filter(at -> at >= 0)
-                .min()
-                .orElse(-1);
-        if (cut >= 0) {
+        Optional<Stop> first = stops.stream()
+                .map(stop -> new Stop(text.indexOf(stop), stop.length()))
+                .filter(stop -> stop.at() >= 0)
+                .min(Comparator.comparingInt(Stop::end).thenComparingInt(Stop::at));
+        if (first.isPresent()) {
             stopped = true;
             held = "";
-            return new Piece(text.substring(0, cut), End.STOPPED);
+            return new Piece(text.substring(0, first.get().at()), End.STOPPED);
         }
         int hold = longestBeginningOfAStop(text);
         held = text.substring(text.length() - hold);
         return new Piece(text.substring(0, text.length() - hold), End.OPEN);
+    }
+
+    /** A stop string found; the one complete first counts, so that where tokens end does not matter. */
+    private record Stop(int at, int length) {
+        int end() {
+            return at + length;
+        }
+    }
+
+    /** Tokens it keeps to decode the next one with. */
+    int keptTokens() {
+        return window.length;
     }
 
     /** How many characters at the end of a text could be the beginning of a stop string. */

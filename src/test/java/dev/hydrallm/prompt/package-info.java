@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.prompt;
+
+import org.jspecify.annotations.NullMarked;
