@@ -7,6 +7,7 @@ import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -40,7 +41,7 @@ public class ModelHost {
     private final ServingConfig config;
     private final GenerationMetrics metrics;
     private final Instant processStart =
-            ProcessHandle.current().info().startInstant().orElseGet(Instant::now);
+            Instant.ofEpochMilli(ManagementFactory.getRuntimeMXBean().getStartTime());
     private volatile State state = new State.Loading(Instant.now());
 
     ModelHost(ModelOpener opener, ServingConfig config, GenerationMetrics metrics) {
@@ -138,7 +139,9 @@ public class ModelHost {
 
     private void fail(Throwable error) {
         Throwable told = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-        String reason = told.getMessage() == null ? told.toString() : told.getMessage();
+        // An error's message alone says little.
+        String message = told instanceof Error ? null : told.getMessage();
+        String reason = message == null ? told.toString() : message;
         state = new State.Failed(reason);
         LOG.errorf("the model cannot be served: %s", reason);
         LOG.debug("the reason", error);
