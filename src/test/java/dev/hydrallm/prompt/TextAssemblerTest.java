@@ -107,10 +107,7 @@ class TextAssemblerTest {
         StringBuilder given = new StringBuilder();
         for (int id : DEMO.encode(text)) {
             given.append(assembler.push(id).text());
-            assertThat(given.toString())
-                    .doesNotEndWith("S")
-                    .doesNotEndWith("ST")
-                    .doesNotEndWith("STO");
+            assertThat(expected).startsWith(given.toString());
         }
     }
 
