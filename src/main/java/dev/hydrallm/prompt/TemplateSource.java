@@ -16,6 +16,9 @@ final class TemplateSource {
     private static final Pattern ESCAPE =
             Pattern.compile("\\\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|.)", Pattern.DOTALL);
 
+    /** Brackets in brackets: the library's time to read them doubles with each. */
+    private static final int DEEPEST = 16;
+
     private final String text;
     private final Predicate<String> knownFilter;
     private final StringBuilder out = new StringBuilder();
@@ -197,6 +200,10 @@ final class TemplateSource {
                     // Two closing braces would close the tag for the library.
                     text.append(c == '}' && !text.isEmpty() && text.charAt(text.length() - 1) == '}' ? " }" : c);
                     depth += "([{".indexOf(c) >= 0 ? 1 : 0;
+                    if (depth > DEEPEST) {
+                        throw new IllegalArgumentException(
+                                "the chat template nests more than " + DEEPEST + " brackets");
+                    }
                     depth -= ")]}".indexOf(c) >= 0 ? 1 : 0;
                 }
                 // Filters are looked for in brackets, too; the words of a loop are not.
