@@ -31,7 +31,7 @@ function plural(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
-/** Ends early with an AbortError when the signal is aborted. */
+/** Ends early with an AbortError. */
 function sleep(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, milliseconds);

@@ -106,7 +106,7 @@ export class Pane {
     if (atEnd) {
       this.#text.scrollTop = this.#text.scrollHeight;
     }
-    this.#show(".speed", format(this.tokensPerSecond, 0));
+    this.#show(".speed", format(this.tokensPerSecond, this.tokensPerSecond < 10 ? 1 : 0));
     this.#show(".per-step", format(this.tokensPerStep, 2));
     this.#show(".tokens", String(this.tokens));
     this.#draw();

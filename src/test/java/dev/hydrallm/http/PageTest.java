@@ -80,14 +80,16 @@ final class PageTest {
     @BeforeEach
     void openThePage() {
         resize(1280, 900);
+        browser().manage().logs().get(LogType.BROWSER); // what the test before left
         browser().get(page().toString());
         waitFor("#server[data-state=ready]");
+        set("#max-tokens", "40");
     }
 
     @Test
     void aPromptStreamsTintedDraftTokensAndItsFigures() {
         click("#generate");
-        waitForStatus("Done: 160 tokens");
+        waitForStatus("Done: 40 tokens");
         assertThat(text(".text")).startsWith("def fibonacci(n):");
         assertThat(browser().findElements(By.cssSelector(".text .draft"))).isNotEmpty();
         assertThat(browser().findElements(By.cssSelector(".steps .some"))).isNotEmpty();
@@ -123,12 +125,13 @@ final class PageTest {
     void everythingIsReachedWithTheTabKey() {
         List<String> reached = new ArrayList<>();
         find("#prompt").click();
-        for (int presses = 0; presses < 9; presses++) {
+        for (int presses = 0; presses < 15; presses++) {
             browser().switchTo().activeElement().sendKeys(Keys.TAB);
             WebElement focused = browser().switchTo().activeElement();
             reached.add(focused.getTagName() + ":" + focused.getDomProperty("id"));
         }
-        assertThat(reached).contains("summary:", "button:generate", "button:compare");
+        assertThat(reached)
+                .contains("summary:", "input:temperature", "input:speculation", "button:generate", "button:compare");
     }
 
     @Test
