@@ -106,7 +106,9 @@ class ServerProcessIT {
                 Map.of("HYDRA_TEMPERATURE", "0.3", "HYDRA_STYLE", "simple"), "serve", "--port", String.valueOf(port));
         awaitReady(server, port);
         HttpResponse<Stream<String>> stream = CLIENT.send(
-                completion(port, "{\"prompt\":\"x = [\",\"max_tokens\":400,\"temperature\":1.5,\"seed\":3,\"stream\":true}"),
+                completion(
+                        port,
+                        "{\"prompt\":\"x = [\",\"max_tokens\":400,\"temperature\":1.5,\"seed\":3,\"stream\":true}"),
                 BodyHandlers.ofLines());
         assertThat(stream.statusCode()).isEqualTo(200);
         List<String> lines = new ArrayList<>();
@@ -158,8 +160,8 @@ class ServerProcessIT {
 
     @Test
     void generateWritesTheTextAloneToStandardOutput() throws Exception {
-        Process process = start(
-                Map.of("HYDRA_MAX_TOKENS", "8"), "generate", "--prompt", "def add(a, b):", "--temperature", "0");
+        Process process =
+                start(Map.of("HYDRA_MAX_TOKENS", "8"), "generate", "--prompt", "def add(a, b):", "--temperature", "0");
         String out = read(process);
         assertThat(process.waitFor()).isZero();
         assertThat(out).isNotBlank().doesNotContain("WARN", "INFO", "tokens/s");
