@@ -155,9 +155,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private BenchReport measure(PackedModel pack, Engine engine, DraftTree tree, List<int[]> prompts) {
-        // A pack's own tree is small, fit for one kind of machine; here larger ones are of interest too.
-        List<List<Integer>> paths = NamedTrees.defaultFor(pack.draft().heads());
-        DraftTree widest = modelOptions.tree == null ? TextModel.treeOf(pack, Optional.of(paths)) : tree;
+        DraftTree widest = widest(pack, tree);
         List<DraftTree> trees = new ArrayList<>(SpeedBenchmark.prefixes(widest, 2, 4, 6, 8, 12, 16, 64));
         if (!trees.contains(tree)) {
             trees.addFirst(tree);
@@ -187,8 +185,15 @@ final class BenchCommand implements Callable<Integer> {
                 Engine second = engine(other, modelOptions.threads)) {
             return report(pack)
                     .withComparison(
-                            other.manifest().name(), ComparisonBenchmark.run(first, second, tree, steps, NODE_COUNTS));
+                            other.manifest().name(),
+                            ComparisonBenchmark.run(first, second, widest(pack, tree), steps, NODE_COUNTS));
         }
+    }
+
+    /** A pack's own tree is small, fit for one kind of machine; here larger ones are of interest too. */
+    private DraftTree widest(PackedModel pack, DraftTree tree) {
+        List<List<Integer>> paths = NamedTrees.defaultFor(pack.draft().heads());
+        return modelOptions.tree == null ? TextModel.treeOf(pack, Optional.of(paths)) : tree;
     }
 
     private Engine engine(PackedModel pack, int threads) {

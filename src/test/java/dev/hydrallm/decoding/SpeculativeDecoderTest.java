@@ -158,6 +158,9 @@ class SpeculativeDecoderTest {
         assertThat(sequence.output()).hasSize(197);
         assertThat(sequence.output()).containsExactly(engine.plain(new int[] {1, 2, 3}, 197, GREEDY));
         assertThat(sequence.finished()).contains(FinishReason.LENGTH);
+        Statistics statistics = sequence.statistics();
+        assertThat(statistics.draftedTokens())
+                .isBetween(statistics.acceptedDrafts(), statistics.steps() * (tree.nodes() - 1));
     }
 
     @Test

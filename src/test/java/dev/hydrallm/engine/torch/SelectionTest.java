@@ -10,7 +10,10 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.WeightFormat;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -22,6 +25,13 @@ class SelectionTest {
     private static final int[] PROMPT = {1, 5, 2};
     private static final DraftTree TREE = DraftTree.of(
             List.of(List.of(0), List.of(1), List.of(2), List.of(0, 0), List.of(0, 1), List.of(1, 0), List.of(1, 1)));
+
+    /** Every token at depth 1 and half of them at depth 2: walks end at every depth. */
+    private static final DraftTree WIDE = DraftTree.of(IntStream.range(0, VOCABULARY)
+            .boxed()
+            .flatMap(first -> Stream.concat(
+                    Stream.of(List.of(first)), IntStream.range(0, 4).mapToObj(second -> List.of(first, second))))
+            .toList());
 
     @TempDir
     static Path folder;
@@ -81,6 +91,46 @@ class SelectionTest {
         assertThat(chiSquare(counts, expected)).isLessThan(critical(expected));
     }
 
+    @Test
+    void twoDraftsDeepAndCutItStillHasTheDistributionOfTheBase() {
+        var cut = new Cut(5, 0.93, 0.04);
+        int samples = 3000;
+        double[] expected = new double[VOCABULARY * VOCABULARY * VOCABULARY];
+        spread(PROMPT, samples, cut, expected, 0);
+        int[] counts = new int[expected.length];
+        int deep = 0;
+        for (int seed = 0; seed < samples; seed++) {
+            var rule = new AcceptanceRule.Sampled(1, cut.topK(), cut.topP(), cut.minP(), 77_000L + seed);
+            var sequence = Decoding.run(engine, PROMPT, WIDE, rule, Decoding.tokens(3));
+            int[] output = sequence.output();
+            counts[(output[0] * VOCABULARY + output[1]) * VOCABULARY + output[2]]++;
+            deep += sequence.statistics().acceptLengths().getFirst() == 2 ? 1 : 0;
+        }
+        assertThat(deep).as("walks down to the second draft").isGreaterThan(samples / 20);
+        for (int i = 0; i < counts.length; i++) {
+            assertThat(expected[i] > 0 || counts[i] == 0)
+                    .as("cell %d is cut away", i)
+                    .isTrue();
+        }
+        assertThat(chiSquare(counts, expected)).isLessThan(critical(expected));
+    }
+
+    /** Fills in how often each way on from {@code seen} is expected, of {@code mass} samples that got here. */
+    private static void spread(int[] seen, double mass, Cut cut, double[] expected, int cell) {
+        double[] p = cut.of(softmax(reference.logits(seen)[0], 1));
+        boolean last = seen.length == PROMPT.length + 2;
+        for (int token = 0; token < VOCABULARY; token++) {
+            int next = cell * VOCABULARY + token;
+            if (last) {
+                expected[next] = mass * p[token];
+            } else if (p[token] > 0) {
+                int[] longer = Arrays.copyOf(seen, seen.length + 1);
+                longer[seen.length] = token;
+                spread(longer, mass * p[token], cut, expected, next);
+            }
+        }
+    }
+
     /** Cells of few expected samples are put together, as the test's approximation asks. */
     private static double chiSquare(int[] counts, double[] expected) {
         double sum = 0;
@@ -119,7 +169,27 @@ class SelectionTest {
         assertThat(seen(new Cut(100, 1, 0))).hasSize(VOCABULARY);
     }
 
-    record Cut(int topK, double topP, double minP) {}
+    record Cut(int topK, double topP, double minP) {
+        /** The distribution that is left, by definition: top-k, of that top-p, of that min-p. */
+        double[] of(double[] p) {
+            List<Integer> order = IntStream.range(0, p.length)
+                    .boxed()
+                    .sorted(Comparator.comparingDouble(token -> -p[token]))
+                    .limit(topK)
+                    .toList();
+            double all = order.stream().mapToDouble(token -> p[token]).sum();
+            double[] left = new double[p.length];
+            double mass = 0;
+            for (int token : order) {
+                if (mass < topP * all && p[token] >= minP * p[order.getFirst()]) {
+                    left[token] = p[token];
+                }
+                mass += p[token];
+            }
+            double sum = Arrays.stream(left).sum();
+            return Arrays.stream(left).map(value -> value / sum).toArray();
+        }
+    }
 
     private static List<Integer> seen(Cut cut) {
         return java.util.stream.LongStream.range(0, 600)

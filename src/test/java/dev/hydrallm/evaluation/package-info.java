@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.evaluation;
+
+import org.jspecify.annotations.NullMarked;
