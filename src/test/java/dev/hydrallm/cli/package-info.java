@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.cli;
+
+import org.jspecify.annotations.NullMarked;
