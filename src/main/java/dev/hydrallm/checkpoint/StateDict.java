@@ -60,8 +60,9 @@ final class StateDict {
 
     private void addModule(String name, Unpickler.Module module, int depth) {
         // Rotary tables and the like, which follow from the configuration.
-        List<?> computed =
-                module.attributes().get("_non_persistent_buffers_set") instanceof List<?> names ? names : List.of();
+        List<?> computed = module.attributes().get("_non_persistent_buffers_set") instanceof Unpickler.Tuple names
+                ? names.items()
+                : List.of();
         for (String part : List.of("_parameters", "_buffers", "_modules")) {
             if (module.attributes().get(part) instanceof Map<?, ?> members) {
                 members.forEach((key, member) -> {

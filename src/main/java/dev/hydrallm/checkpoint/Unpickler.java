@@ -159,9 +159,13 @@ final class Unpickler {
         stack.push(new Tuple(items));
     }
 
-    @SuppressWarnings("unchecked") // lists are made here, of objects
     private void append(List<Object> items) {
-        ((List<Object>) stack.getFirst()).addAll(items);
+        list(stack.getFirst()).addAll(items);
+    }
+
+    @SuppressWarnings("unchecked") // lists are made here, of objects
+    private static List<Object> list(Object value) {
+        return (List<Object>) value;
     }
 
     @SuppressWarnings("unchecked") // maps are made here, of objects
@@ -202,7 +206,7 @@ final class Unpickler {
                     case TENSOR -> tensor(arguments);
                     case PARAMETER -> (PickledTensor) arguments.getFirst();
                     case MODULE -> new Module();
-                    case SET -> set((List<?>) arguments.getFirst());
+                    case SET -> set(list(arguments.getFirst()));
                     case INERT -> None.NONE;
                     case STORAGE -> throw broken("calls " + function.name());
                 });
@@ -215,11 +219,12 @@ final class Unpickler {
         return new LinkedHashMap<>();
     }
 
-    private List<?> set(List<?> items) {
+    /** As the tuple of its members. */
+    private Tuple set(List<Object> items) {
         if (items.size() > MOST_MEMBERS) {
             throw broken("holds a set of more than " + MOST_MEMBERS);
         }
-        return List.copyOf(items);
+        return new Tuple(List.copyOf(items));
     }
 
     private PickledTensor tensor(List<Object> arguments) {

@@ -181,6 +181,11 @@ class UnpicklerTest {
     }
 
     @Test
+    void aSetIsNotAppendedTo() {
+        assertRefused(new Pickle().global("builtins", "set").op(']', 0x85, 'R', 'N', 'a'), "is damaged");
+    }
+
+    @Test
     void aDictionaryWithAContainerAsKeyIsRefused() {
         assertRefused(new Pickle().op('}', ']', 'N', 's'), "keys are not names");
     }
