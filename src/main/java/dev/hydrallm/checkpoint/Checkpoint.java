@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
+import dev.hydrallm.model.PackedModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,6 +53,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     public static Checkpoint open(Path directory, Optional<Path> baseModel, Consumer<String> warnings) {
         boolean draft = TensorSource.hasHeads(directory);
+        requireUnpacked(directory);
         if (!draft && !TensorSource.hasModel(directory)) {
             throw new ModelFormatException(directory + ": no model here: it holds neither a packed model ("
                     + Manifest.FILE + ") nor weights that can be packed (model.safetensors, pytorch_model.bin,"
@@ -63,6 +65,7 @@ public final class Checkpoint implements AutoCloseable {
         }
         Path base =
                 draft ? baseModel.orElseGet(() -> HeadsConfig.read(directory).base(directory)) : directory;
+        requireUnpacked(base);
         TensorSource baseSource = TensorSource.model(base);
         Optional<TensorSource> headsSource = Optional.empty();
         try {
@@ -74,6 +77,12 @@ public final class Checkpoint implements AutoCloseable {
             headsSource.ifPresent(TensorSource::close);
             baseSource.close();
             throw e;
+        }
+    }
+
+    private static void requireUnpacked(Path directory) {
+        if (PackedModel.isPack(directory)) {
+            throw new ModelFormatException(directory + ": is packed already; only a checkpoint can be packed");
         }
     }
 

@@ -19,23 +19,24 @@ import java.util.regex.Pattern;
  */
 record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
 
-    /** The names of a head's and a forked layer's tensors here. */
+    /** The names of a head's and a forked layer's tensors: those that a model with heads beside its base gives them. */
     static final class Names {
         /** The norm between the forked layers and the heads. */
-        static final String NORM = "norm.weight";
+        static final String NORM = "medusa_rms_norm.weight";
 
         private Names() {}
 
         static String block(int head, int block, String part) {
-            return "heads." + head + "." + block + ".linear." + part;
+            return "medusa_head." + head + "." + block + ".linear." + part;
         }
 
-        static String lmHead(int head) {
-            return "heads." + head + ".lm_head.weight";
+        /** The head's last matrix, which is counted on from its residual blocks. */
+        static String lmHead(int head, int blocks) {
+            return "medusa_head." + head + "." + blocks + ".weight";
         }
 
         static String layer(int layer, String part) {
-            return "layers." + layer + "." + part + ".weight";
+            return "medusa_decoder_layers." + layer + "." + part + ".weight";
         }
     }
 
@@ -152,7 +153,7 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
             boolean sharedLmHead = lastOfHead.isEmpty();
             lastOfHead.forEach((head, last) -> last.forEach((index, tensor) -> {
                 if (index == blocks) {
-                    found.put(Names.lmHead(head), tensor);
+                    found.put(Names.lmHead(head, blocks), tensor);
                 } else {
                     unexpected.add(tensor.name());
                 }
@@ -183,7 +184,7 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
                     names.add(Names.block(head, block, "bias"));
                 }
                 if (!sharedLmHead) {
-                    names.add(Names.lmHead(head));
+                    names.add(Names.lmHead(head, blocks));
                 }
             }
             for (int layer = 0; layer < layers; layer++) {

@@ -3,6 +3,8 @@ package dev.hydrallm.checkpoint;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.ModelFormatException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,12 +38,17 @@ record HeadsConfig(
     Path base(Path directory) {
         String name = baseModel.orElseThrow(() -> new ModelFormatException(
                 directory.resolve("config.json") + ": no base_model_name_or_path; name the base with --base-model"));
-        Path base = directory.resolve(name).normalize();
-        if (!base.toFile().isDirectory()) {
+        try {
+            Path base = directory.resolve(name).normalize();
+            if (Files.isDirectory(base)) {
+                return base;
+            }
             throw new ModelFormatException(directory.resolve("config.json") + ": the base model " + name + " is not at "
                     + base + "; name its directory with --base-model");
+        } catch (InvalidPathException e) {
+            throw new ModelFormatException(
+                    directory.resolve("config.json") + ": the base model " + name + " is no path: " + e.getReason(), e);
         }
-        return base;
     }
 
     /** Where the tensors found and this file disagree, in words. */

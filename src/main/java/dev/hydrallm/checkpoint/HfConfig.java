@@ -6,7 +6,6 @@ import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.ModelFormatException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -49,9 +48,13 @@ record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer
                     theta(file, config),
                     JsonFiles.integer(file, config, "max_position_embeddings", DEFAULT_POSITIONS),
                     config.path("tie_word_embeddings").asBoolean(false));
-            List<Integer> bos = JsonFiles.integers(file, config, "bos_token_id");
-            return new HfConfig(
-                    architecture, bos.isEmpty() ? null : bos.getFirst(), eosIds(directory, file, config, architecture));
+            List<Integer> bos = tokens(file, config, "bos_token_id", architecture);
+            Set<Integer> eos = new LinkedHashSet<>(tokens(file, config, "eos_token_id", architecture));
+            Path generation = directory.resolve("generation_config.json");
+            if (Files.isRegularFile(generation)) {
+                eos.addAll(tokens(generation, JsonFiles.object(generation), "eos_token_id", architecture));
+            }
+            return new HfConfig(architecture, bos.isEmpty() ? null : bos.getFirst(), List.copyOf(eos));
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(file + ": " + e.getMessage(), e);
         }
@@ -90,18 +93,14 @@ record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer
                 : JsonFiles.number(file, config, "rope_theta", DEFAULT_THETA);
     }
 
-    private static List<Integer> eosIds(Path directory, Path file, ObjectNode config, Architecture architecture) {
-        Set<Integer> ids = new LinkedHashSet<>(JsonFiles.integers(file, config, "eos_token_id"));
-        Path generation = directory.resolve("generation_config.json");
-        if (Files.isRegularFile(generation)) {
-            ids.addAll(JsonFiles.integers(generation, JsonFiles.object(generation), "eos_token_id"));
-        }
+    private static List<Integer> tokens(Path file, ObjectNode config, String name, Architecture architecture) {
+        List<Integer> ids = JsonFiles.integers(file, config, name);
         for (int id : ids) {
             if (id < 0 || id >= architecture.vocabSize()) {
-                throw new ModelFormatException(
-                        file + ": eos_token_id " + id + " is not below the vocab_size " + architecture.vocabSize());
+                throw new ModelFormatException(file + ": " + name + " " + id + " is not between 0 and the vocab_size "
+                        + architecture.vocabSize());
             }
         }
-        return new ArrayList<>(ids);
+        return ids;
     }
 }

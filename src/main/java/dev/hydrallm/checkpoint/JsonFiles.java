@@ -64,7 +64,7 @@ final class JsonFiles {
         JsonNode value = object.path(name);
         if (!value.isInt()) {
             throw new ModelFormatException(file + ": " + name + " is "
-                    + (value.isMissingNode() ? "missing" : value.toString() + ", not a whole number"));
+                    + (value.isMissingNode() ? "missing" : value.toString() + ", not a whole number of 32 bits"));
         }
         return value.intValue();
     }
@@ -92,7 +92,7 @@ final class JsonFiles {
             for (JsonNode each : value.isArray() ? value : List.of(value)) {
                 if (!each.isInt()) {
                     throw new ModelFormatException(
-                            file + ": " + name + " is " + value + ", not a whole number or a list of them");
+                            file + ": " + name + " is " + value + ", not a whole number of 32 bits or a list of them");
                 }
                 numbers.add(each.intValue());
             }

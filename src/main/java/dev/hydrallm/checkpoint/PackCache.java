@@ -16,9 +16,11 @@ import java.util.stream.Stream;
 
 /**
  * Packs of checkpoints that were named directly, one for each state of their files: a file that changes makes another
- * pack. Safe for several processes at once, of which one packs and the others wait.
+ * pack. Safe for several threads and processes at once, of which one packs and the others wait.
  */
 public final class PackCache {
+    private static final Object IN_THIS_PROCESS = new Object();
+
     private final Path directory;
 
     /** A cache in {@code hydra/packs} of the user's cache: {@code $XDG_CACHE_HOME}, else {@code ~/.cache}. */
@@ -48,6 +50,14 @@ public final class PackCache {
      * @throws ModelFormatException when the checkpoint cannot be packed
      */
     public PackedModel open(Path model, Optional<Path> base, Quantization quantization, Listener listener)
+            throws IOException {
+        // A file lock holds off other processes only.
+        synchronized (IN_THIS_PROCESS) {
+            return openAlone(model, base, quantization, listener);
+        }
+    }
+
+    private PackedModel openAlone(Path model, Optional<Path> base, Quantization quantization, Listener listener)
             throws IOException {
         Files.createDirectories(directory);
         Path pack = directory.resolve(key(model, base, quantization));

@@ -94,7 +94,7 @@ final class PackSource {
                 matrix(
                         "heads." + k + ".lm_head",
                         TensorGroup.HEADS,
-                        tensors.matrix(DraftHeads.Names.lmHead(k), shape.vocabSize(), hidden));
+                        tensors.matrix(DraftHeads.Names.lmHead(k, draft.residualLayers()), shape.vocabSize(), hidden));
             }
         }
     }

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** The Python names that a pickle may use, and what each stands for. Any other is refused. */
 final class PickleGlobals {
@@ -17,6 +18,8 @@ final class PickleGlobals {
         PARAMETER,
         STORAGE,
         MODULE,
+        /** A set, made of a list. */
+        SET,
         /** A value that says nothing about weights. */
         INERT
     }
@@ -49,8 +52,8 @@ final class PickleGlobals {
             Map.entry("torch._utils._rebuild_parameter", Kind.PARAMETER),
             Map.entry("transformers.models.llama.configuration_llama.LlamaConfig", Kind.INERT),
             Map.entry("transformers.utils.quantization_config.BitsAndBytesConfig", Kind.INERT),
-            Map.entry("builtins.set", Kind.INERT),
-            Map.entry("__builtin__.set", Kind.INERT));
+            Map.entry("builtins.set", Kind.SET),
+            Map.entry("__builtin__.set", Kind.SET));
 
     private static final Set<String> DTYPES = Set.of(
             "float16",
@@ -67,11 +70,13 @@ final class PickleGlobals {
             "int64",
             "bool");
 
+    private static final int LONGEST_NAME = 200;
+
     private static final Pattern STORAGE = Pattern.compile("torch\\.(storage\\.)?\\w+Storage");
 
     /** Classes of modules, by the packages they come from: only their attributes are looked at. */
     private static final List<Pattern> MODULES = List.of(
-            Pattern.compile("medusa\\.model\\.[\\w.]*\\.?[A-Z]\\w*"),
+            Pattern.compile("medusa\\.model\\.([\\w.]+\\.)?[A-Z]\\w*"),
             Pattern.compile("torch\\.nn\\.modules\\.\\w+\\.[A-Z]\\w*"),
             Pattern.compile("transformers\\.activations\\.\\w+"));
 
@@ -84,20 +89,22 @@ final class PickleGlobals {
      */
     static Global named(String source, String module, String name) {
         String full = module + "." + name;
-        Kind kind = EXACT.get(full);
-        if (kind != null) {
-            return new Global(full, kind);
+        // Longer names are not even compared: that could take long.
+        Kind kind = full.length() > LONGEST_NAME ? null : kind(module, name, full);
+        if (kind == null) {
+            throw new ModelFormatException(source + ": the pickle asks for " + full
+                    + ", which is not on the list of what a checkpoint may hold; it was not run");
         }
+        return new Global(full, kind);
+    }
+
+    private static @Nullable Kind kind(String module, String name, String full) {
         if (STORAGE.matcher(full).matches()) {
-            return new Global(full, Kind.STORAGE);
+            return Kind.STORAGE;
         }
         if (module.equals("torch") && DTYPES.contains(name)) {
-            return new Global(full, Kind.INERT);
+            return Kind.INERT;
         }
-        if (MODULES.stream().anyMatch(pattern -> pattern.matcher(full).matches())) {
-            return new Global(full, Kind.MODULE);
-        }
-        throw new ModelFormatException(source + ": the pickle asks for " + full
-                + ", which is not on the list of what a checkpoint may hold; it was not run");
+        return MODULES.stream().anyMatch(pattern -> pattern.matcher(full).matches()) ? Kind.MODULE : EXACT.get(full);
     }
 }

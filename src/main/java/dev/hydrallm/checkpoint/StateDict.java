@@ -12,7 +12,8 @@ import java.util.Map;
  */
 final class StateDict {
     private static final int DEEPEST = 32;
-    private static final int MOST_ENTRIES = 1 << 20;
+    private static final int MOST_ENTRIES = 1 << 17;
+    private static final int LONGEST_NAME = 300;
 
     private final String source;
     private final Map<String, PickledTensor> tensors = new LinkedHashMap<>();
@@ -58,11 +59,15 @@ final class StateDict {
     }
 
     private void addModule(String name, Unpickler.Module module, int depth) {
+        // Rotary tables and the like, which follow from the configuration.
+        List<?> computed = module.attributes().get("_non_persistent_buffers_set") instanceof Unpickler.Tuple names
+                ? names.items()
+                : List.of();
         for (String part : List.of("_parameters", "_buffers", "_modules")) {
             if (module.attributes().get(part) instanceof Map<?, ?> members) {
                 members.forEach((key, member) -> {
                     // A linear layer without a bias holds None in its place.
-                    if (!(member instanceof Unpickler.None)) {
+                    if (!(member instanceof Unpickler.None) && !computed.contains(key)) {
                         add(join(name, key), member, depth + 1);
                     }
                 });
@@ -81,6 +86,10 @@ final class StateDict {
             throw new ModelFormatException(source + ": an entry of " + (prefix.isEmpty() ? "the file" : prefix)
                     + " has a key that is no name");
         }
-        return prefix.isEmpty() ? key.toString() : prefix + "." + key;
+        String own = key.toString();
+        if (prefix.length() + own.length() >= LONGEST_NAME) {
+            throw new ModelFormatException(source + ": the name of an entry is longer than " + LONGEST_NAME);
+        }
+        return prefix.isEmpty() ? own : prefix + "." + own;
     }
 }

@@ -3,17 +3,20 @@ package dev.hydrallm.checkpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.SafetensorsFile;
-import java.io.IOException;
+import dev.hydrallm.model.TensorProblems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 
 /** All tensors of a checkpoint by name, from one file or from shards. Stays mapped until closed. */
 final class TensorSource implements AutoCloseable {
@@ -25,11 +28,12 @@ final class TensorSource implements AutoCloseable {
             "pytorch_model.bin.index.json",
             "pytorch_model.pt");
 
+    private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
+
     private static final List<String> HEAD_FILES = List.of("medusa_lm_head.safetensors", "medusa_lm_head.pt");
 
     private final Path path;
-    private final List<Path> files = new ArrayList<>();
-    private final List<AutoCloseable> opened = new ArrayList<>();
+    private final List<Runnable> closers = new ArrayList<>();
     private final Map<String, SourceTensor> tensors = new LinkedHashMap<>();
 
     private TensorSource(Path path) {
@@ -93,59 +97,51 @@ final class TensorSource implements AutoCloseable {
         weightMap.properties().forEach(entry -> {
             String shard = entry.getValue().asText("");
             // A name with a path in it could lead anywhere.
-            if (!entry.getValue().isTextual() || !shard.equals(Path.of(shard).getFileName() + "")) {
+            if (!entry.getValue().isTextual() || !SHARD.matcher(shard).matches()) {
                 throw new ModelFormatException(index + ": " + entry.getValue() + " is no file name");
             }
             shardOf.put(entry.getKey(), shard);
         });
         for (String shard : new LinkedHashSet<>(shardOf.values())) {
-            Set<String> before = Set.copyOf(tensors.keySet());
-            add(index.resolveSibling(shard));
-            Set<String> expected = new TreeSet<>();
+            Path file = index.resolveSibling(shard);
+            Set<String> found = new HashSet<>();
+            for (SourceTensor tensor : add(file)) {
+                found.add(tensor.name());
+            }
+            List<String> missing = new ArrayList<>();
             shardOf.forEach((name, in) -> {
-                if (in.equals(shard)) {
-                    expected.add(name);
+                if (in.equals(shard) && !found.remove(name)) {
+                    missing.add(name);
                 }
             });
-            Set<String> found = new TreeSet<>(tensors.keySet());
-            found.removeAll(before);
-            if (!found.equals(expected)) {
-                Set<String> differing = new TreeSet<>(found);
-                differing.addAll(expected);
-                differing.removeIf(name -> found.contains(name) && expected.contains(name));
-                throw new ModelFormatException(index.resolveSibling(shard) + ": does not hold what " + path
-                        + " says; differing: " + ModelFormatException.list(differing));
+            TensorProblems.check(file, missing, List.copyOf(new TreeSet<>(found)), List.of());
+        }
+    }
+
+    private Collection<SourceTensor> add(Path file) {
+        Collection<SourceTensor> added = read(file);
+        for (SourceTensor tensor : added) {
+            if (tensors.put(tensor.name(), tensor) != null) {
+                throw new ModelFormatException(file + ": tensor " + tensor.name() + " stands in two shards");
             }
         }
+        return added;
     }
 
-    private void add(Path file) {
-        files.add(file);
+    private Collection<SourceTensor> read(Path file) {
         if (file.toString().endsWith(".safetensors")) {
             SafetensorsFile safetensors = SafetensorsFile.open(file);
-            opened.add(safetensors);
-            safetensors.tensors().forEach(view -> put(file, SourceTensor.of(view)));
-        } else {
-            TorchFile torch = TorchFile.open(file);
-            opened.add(torch);
-            torch.tensors().forEach((name, tensor) -> put(file, tensor));
+            closers.add(safetensors::close);
+            return safetensors.tensors().stream().map(SourceTensor::of).toList();
         }
-    }
-
-    private void put(Path file, SourceTensor tensor) {
-        if (tensors.put(tensor.name(), tensor) != null) {
-            throw new ModelFormatException(file + ": tensor " + tensor.name() + " stands in two shards");
-        }
+        TorchFile torch = TorchFile.open(file);
+        closers.add(torch::close);
+        return torch.tensors().values();
     }
 
     /** What was opened: a file, or an index. */
     Path path() {
         return path;
-    }
-
-    /** The files that hold the tensors. */
-    List<Path> files() {
-        return List.copyOf(files);
     }
 
     Map<String, SourceTensor> tensors() {
@@ -154,14 +150,6 @@ final class TensorSource implements AutoCloseable {
 
     @Override
     public void close() {
-        for (AutoCloseable file : opened) {
-            try {
-                file.close();
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            } catch (Exception e) {
-                throw new IllegalStateException(e);
-            }
-        }
+        closers.forEach(Runnable::run);
     }
 }

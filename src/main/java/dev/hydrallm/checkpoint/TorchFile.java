@@ -28,8 +28,7 @@ import org.apache.commons.compress.archivers.zip.ZipFile;
  * <p>After {@link #close} the tensors' memory can no longer be read.
  */
 final class TorchFile implements AutoCloseable {
-    private static final int LONGEST_PICKLE = 64 << 20;
-    private static final int MOST_AXES = 8;
+    private static final int LONGEST_PICKLE = 32 << 20;
 
     private final Path path;
     private final Arena arena;
@@ -151,7 +150,7 @@ final class TorchFile implements AutoCloseable {
         DType dtype = pickled.storage().dtype();
         List<Long> shape = pickled.shape();
         List<Long> strides = pickled.strides();
-        if (shape.size() != strides.size() || shape.size() > MOST_AXES) {
+        if (shape.size() != strides.size()) {
             throw new ModelFormatException(
                     path + ": tensor " + name + ": shape " + shape + " does not go with strides " + strides);
         }

@@ -28,13 +28,25 @@ final class Unpickler {
         NONE
     }
 
-    /** An object of a listed class: a bag of attributes. */
-    record Module(Map<Object, Object> attributes) {}
+    /** An object of a listed class: a bag of attributes, which it shares with the dictionary that they came in. */
+    static final class Module {
+        private Map<?, ?> attributes = Map.of();
+
+        Map<?, ?> attributes() {
+            return attributes;
+        }
+    }
 
     /** A Python tuple. */
     record Tuple(List<Object> items) {}
 
     private static final int NEWEST_PROTOCOL = 5;
+
+    /** Some forty for a tensor; each may make an object, so this bounds the memory that a pickle can take. */
+    private static final int MOST_OPERATIONS = 1 << 20;
+
+    private static final int MOST_AXES = 8;
+    private static final int MOST_MEMBERS = 32;
 
     private final String source;
     private final ByteBuffer in;
@@ -59,14 +71,15 @@ final class Unpickler {
      */
     Object load() {
         try {
-            while (true) {
+            for (int i = 0; i < MOST_OPERATIONS; i++) {
                 int operation = Byte.toUnsignedInt(in.get());
                 if (operation == '.') {
                     return stack.pop();
                 }
                 run(operation);
             }
-        } catch (BufferUnderflowException | NoSuchElementException | ClassCastException e) {
+            throw broken("has more than " + MOST_OPERATIONS + " operations");
+        } catch (BufferUnderflowException | NoSuchElementException | IndexOutOfBoundsException | ClassCastException e) {
             throw broken("ends too early or is damaged");
         }
     }
@@ -146,9 +159,13 @@ final class Unpickler {
         stack.push(new Tuple(items));
     }
 
-    @SuppressWarnings("unchecked") // lists are made here, of objects
     private void append(List<Object> items) {
-        ((List<Object>) stack.getFirst()).addAll(items);
+        list(stack.getFirst()).addAll(items);
+    }
+
+    @SuppressWarnings("unchecked") // lists are made here, of objects
+    private static List<Object> list(Object value) {
+        return (List<Object>) value;
     }
 
     @SuppressWarnings("unchecked") // maps are made here, of objects
@@ -188,7 +205,8 @@ final class Unpickler {
                     case DICTIONARY -> dictionary(arguments);
                     case TENSOR -> tensor(arguments);
                     case PARAMETER -> (PickledTensor) arguments.getFirst();
-                    case MODULE -> new Module(new LinkedHashMap<>());
+                    case MODULE -> new Module();
+                    case SET -> set(list(arguments.getFirst()));
                     case INERT -> None.NONE;
                     case STORAGE -> throw broken("calls " + function.name());
                 });
@@ -201,7 +219,15 @@ final class Unpickler {
         return new LinkedHashMap<>();
     }
 
-    private static PickledTensor tensor(List<Object> arguments) {
+    /** As the tuple of its members. */
+    private Tuple set(List<Object> items) {
+        if (items.size() > MOST_MEMBERS) {
+            throw broken("holds a set of more than " + MOST_MEMBERS);
+        }
+        return new Tuple(List.copyOf(items));
+    }
+
+    private PickledTensor tensor(List<Object> arguments) {
         return new PickledTensor(
                 (PickledTensor.Storage) arguments.get(0),
                 (Long) arguments.get(1),
@@ -209,7 +235,10 @@ final class Unpickler {
                 longs((Tuple) arguments.get(3)));
     }
 
-    private static List<Long> longs(Tuple tuple) {
+    private List<Long> longs(Tuple tuple) {
+        if (tuple.items().size() > MOST_AXES) {
+            throw broken("holds a tensor of more than " + MOST_AXES + " axes");
+        }
         return tuple.items().stream().map(Long.class::cast).toList();
     }
 
@@ -227,7 +256,7 @@ final class Unpickler {
     private void build() {
         Object state = stack.pop();
         if (stack.getFirst() instanceof Module module && state instanceof Map<?, ?> attributes) {
-            module.attributes().putAll(attributes);
+            module.attributes = attributes;
         }
     }
 

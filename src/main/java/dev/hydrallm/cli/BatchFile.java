@@ -1,13 +1,19 @@
 package dev.hydrallm.cli;
 
 import com.fasterxml.jackson.annotation.JsonAutoDetect;
+import com.fasterxml.jackson.annotation.JsonSetter;
+import com.fasterxml.jackson.annotation.Nulls;
 import com.fasterxml.jackson.annotation.PropertyAccessor;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.decoding.AcceptanceRule;
@@ -27,7 +33,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CompletionException;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Many prompts from a file, one JSON object a line; an answer, or an error object, for each line in order. */
@@ -36,39 +42,46 @@ final class BatchFile implements AutoCloseable {
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
             .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .enable(DeserializationFeature.FAIL_ON_NUMBERS_FOR_ENUMS)
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+            .defaultSetterInfo(JsonSetter.Value.forContentNulls(Nulls.FAIL))
             .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
             .visibility(PropertyAccessor.FIELD, JsonAutoDetect.Visibility.NON_PRIVATE)
             .visibility(PropertyAccessor.GETTER, JsonAutoDetect.Visibility.NONE)
             .build();
 
-    private final List<byte[]> lines;
+    /** A line that is not blank, by its number in the file. */
+    private record Line(int number, byte[] bytes) {}
+
+    private final List<Line> lines;
     private final PrintStream out;
 
-    private BatchFile(List<byte[]> lines, PrintStream out) {
+    private BatchFile(List<Line> lines, PrintStream out) {
         this.lines = lines;
         this.out = out;
     }
 
     /** Reads the prompts; answers go to {@code output}, or to stdout without one. */
     static BatchFile open(Path input, @Nullable Path output) throws IOException {
-        List<byte[]> lines = split(Files.readAllBytes(input));
+        List<Line> lines = split(Files.readAllBytes(input));
         PrintStream out = output == null
                 ? new PrintStream(System.out, false, StandardCharsets.UTF_8)
                 : new PrintStream(Files.newOutputStream(output), false, StandardCharsets.UTF_8);
         return new BatchFile(lines, out);
     }
 
-    private static List<byte[]> split(byte[] bytes) {
-        List<byte[]> lines = new ArrayList<>();
+    private static List<Line> split(byte[] bytes) {
+        List<Line> lines = new ArrayList<>();
+        int number = 0;
         int start = 0;
         for (int i = 0; i <= bytes.length; i++) {
             if (i == bytes.length || bytes[i] == '\n') {
+                number++;
                 byte[] line = Arrays.copyOfRange(bytes, start, i);
                 if (!new String(line, StandardCharsets.ISO_8859_1).isBlank()) {
-                    lines.add(line);
+                    lines.add(new Line(number, line));
                 }
                 start = i + 1;
             }
@@ -82,29 +95,49 @@ final class BatchFile implements AutoCloseable {
      * @param defaults for what a line does not say
      * @param raw whether prompts are used as they are, unless a line says so itself
      * @return whether every line had an answer
+     * @throws IOException when the answers cannot be written
      */
-    boolean run(TextModel model, ModelOptions options, SamplingOptions defaults, boolean raw) {
+    boolean run(TextModel model, ModelOptions options, SamplingOptions defaults, boolean raw) throws IOException {
         Progress progress = new Progress("Generating");
         boolean allGood = true;
-        for (int i = 0; i < lines.size(); i++) {
+        int done = 0;
+        for (Line line : lines) {
             String answer;
             try {
-                answer = answer(model, options, defaults, raw, Texts.decode(lines.get(i), "the line"));
-            } catch (IllegalArgumentException | IllegalStateException | CompletionException | IOException e) {
+                answer = answer(model, options, defaults, raw, Texts.decode(line.bytes, "the line"));
+            } catch (RuntimeException | IOException e) {
+                // Whatever is wrong with one line, the others go on.
                 ObjectNode error = JSON.createObjectNode();
-                error.putObject("error").put("line", i + 1).put("message", reason(e));
+                error.putObject("error").put("line", line.number).put("message", reason(e));
                 answer = error.toString();
                 allGood = false;
             }
             out.println(answer);
-            out.flush();
-            progress.count(i + 1, lines.size(), "prompts");
+            if (out.checkError()) {
+                throw new IOException("the answers cannot be written: is the disk full?");
+            }
+            progress.count(++done, lines.size(), "prompts");
         }
         return allGood;
     }
 
     private static String reason(Exception error) {
-        return error instanceof JsonProcessingException json ? json.getOriginalMessage() : Cli.oneLine(error);
+        return switch (error) {
+            case UnrecognizedPropertyException unknown -> "unknown option " + unknown.getPropertyName();
+            case InvalidFormatException invalid -> option(invalid) + " cannot be " + invalid.getValue();
+            case MismatchedInputException mismatched -> option(mismatched) + " is of the wrong type";
+            case JsonProcessingException json -> json.getOriginalMessage();
+            default -> Cli.oneLine(error);
+        };
+    }
+
+    /** The field of the line that an error is about. */
+    private static String option(JsonMappingException error) {
+        return error.getPath().stream()
+                .map(JsonMappingException.Reference::getFieldName)
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse("prompt_ids");
     }
 
     private static String answer(
@@ -113,6 +146,8 @@ final class BatchFile implements AutoCloseable {
         if (!(JSON.readTree(line) instanceof ObjectNode object)) {
             throw new IllegalArgumentException("a line must be a JSON object");
         }
+        // A null says nothing, like an absent field.
+        object.properties().removeIf(field -> field.getValue().isNull());
         JsonNode prompt = object.remove("prompt");
         JsonNode promptIds = object.remove("prompt_ids");
         JsonNode rawField = object.remove("raw");
@@ -141,6 +176,9 @@ final class BatchFile implements AutoCloseable {
     private static int[] promptIds(
             TextModel model, @Nullable JsonNode prompt, @Nullable JsonNode promptIds, boolean raw) throws IOException {
         if (promptIds != null && prompt == null) {
+            if (!promptIds.isArray()) {
+                throw new IllegalArgumentException("prompt_ids must be a list of whole numbers");
+            }
             return JSON.treeToValue(promptIds, int[].class);
         }
         if (prompt == null || promptIds != null) {
@@ -154,7 +192,10 @@ final class BatchFile implements AutoCloseable {
     }
 
     private static DraftTree treeOf(JsonNode tree, TextModel model) {
-        String name = tree.asText();
+        if (!tree.isTextual()) {
+            throw new IllegalArgumentException("tree must be a name or a file");
+        }
+        String name = tree.textValue();
         List<List<Integer>> paths = NamedTrees.byName(name).orElseGet(() -> NamedTrees.read(Path.of(name)));
         return DraftTree.of(paths).withinDepth(model.limits().draftHeads());
     }

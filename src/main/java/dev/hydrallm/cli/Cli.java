@@ -1,7 +1,6 @@
 package dev.hydrallm.cli;
 
 import java.io.PrintWriter;
-import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -44,19 +43,24 @@ final class Cli {
     boolean debug;
 
     static int run(String... arguments) {
+        return run(System::getenv, arguments);
+    }
+
+    /** Runs a command with variables from elsewhere than the process's environment. */
+    static int run(EnvironmentDefaults.Environment environment, String... arguments) {
         QuietLogging.install();
         CommandLine line = new CommandLine(new Cli())
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpAutoWidth(true)
                 .setExecutionExceptionHandler(Cli::explain)
                 .setParameterExceptionHandler(Cli::explainUsage);
-        line.setDefaultValueProvider(new EnvironmentDefaults());
+        line.setDefaultValueProvider(new EnvironmentDefaults(environment));
         return line.execute(arguments.length == 0 ? new String[] {"--help"} : arguments);
     }
 
     private static int explain(Exception error, CommandLine line, CommandLine.ParseResult parsed) {
         PrintWriter err = line.getErr();
-        if (List.of(parsed.originalArgs().toArray()).contains("--debug") || EnvironmentDefaults.isSet("HYDRA_DEBUG")) {
+        if (line.getCommandSpec().root().userObject() instanceof Cli cli && cli.debug) {
             error.printStackTrace(err);
         } else {
             err.println("hydra: " + oneLine(error));

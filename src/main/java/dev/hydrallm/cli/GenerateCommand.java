@@ -13,13 +13,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "generate",
@@ -33,27 +38,21 @@ import picocli.CommandLine.Parameters;
         })
 final class GenerateCommand implements Callable<Integer> {
 
-    /** Where the prompts come from: exactly one of these. */
-    static final class Source {
-        @Option(names = "--prompt", paramLabel = "TEXT", description = "The prompt.")
-        @Nullable
-        String prompt;
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "The prompt.")
+    @Nullable
+    String prompt;
 
-        @Option(names = "--prompt-file", paramLabel = "FILE", description = "A file that holds the prompt.")
-        @Nullable
-        Path promptFile;
+    @Option(names = "--prompt-file", paramLabel = "FILE", description = "A file that holds the prompt.")
+    @Nullable
+    Path promptFile;
 
-        @Option(names = "--batch-file", paramLabel = "IN.jsonl", description = "Many prompts, one JSON object a line.")
-        @Nullable
-        Path batchFile;
+    @Option(names = "--batch-file", paramLabel = "IN.jsonl", description = "Many prompts, one JSON object a line.")
+    @Nullable
+    Path batchFile;
 
-        @Parameters(paramLabel = "-", arity = "0..1", description = "A single - reads the prompt from standard input.")
-        @Nullable
-        String standardInput;
-    }
-
-    @ArgGroup(multiplicity = "1")
-    Source source = new Source();
+    @Parameters(paramLabel = "-", arity = "0..1", description = "A single - reads the prompt from standard input.")
+    @Nullable
+    String standardInput;
 
     @Option(names = "--output", paramLabel = "OUT.jsonl", description = "Where a batch's answers go. Default: stdout.")
     @Nullable
@@ -71,41 +70,65 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
 
+    @Spec
+    @Nullable
+    CommandSpec spec;
+
     private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
 
     @Override
     public Integer call() throws IOException {
+        requireOneSource();
         AcceptanceRule rule = sampling.rule();
-        if (source.batchFile == null) {
-            String prompt = readPrompt();
+        if (batchFile == null) {
+            String text = readPrompt();
             try (TextModel model = Models.load(modelOptions)) {
-                one(model, prompt, rule);
+                one(model, text, rule);
             }
             return 0;
         }
-        BatchFile batch = BatchFile.open(source.batchFile, output);
+        BatchFile batch = BatchFile.open(batchFile, output);
         try (batch;
                 TextModel model = Models.load(modelOptions)) {
             return batch.run(model, modelOptions, sampling, raw) ? 0 : Cli.FAILED;
         }
     }
 
+    /** The prompts come from exactly one place; one on the command line hides those of the environment. */
+    private void requireOneSource() {
+        CommandLine line = Objects.requireNonNull(spec).commandLine();
+        boolean promptGiven = line.getParseResult().hasMatchedOption("--prompt");
+        boolean promptFileGiven = line.getParseResult().hasMatchedOption("--prompt-file");
+        boolean batchFileGiven = line.getParseResult().hasMatchedOption("--batch-file");
+        if (promptGiven || promptFileGiven || batchFileGiven || standardInput != null) {
+            prompt = promptGiven ? prompt : null;
+            promptFile = promptFileGiven ? promptFile : null;
+            batchFile = batchFileGiven ? batchFile : null;
+        }
+        if (Stream.of(prompt, promptFile, batchFile, standardInput)
+                        .filter(Objects::nonNull)
+                        .count()
+                != 1) {
+            throw new ParameterException(line, "give one of --prompt, --prompt-file, --batch-file and -");
+        }
+    }
+
     private String readPrompt() throws IOException {
-        if (source.prompt != null) {
-            return source.prompt;
+        if (prompt != null) {
+            return prompt;
         }
-        if (source.promptFile != null) {
-            return Texts.read(source.promptFile);
+        if (promptFile != null) {
+            return Texts.read(promptFile);
         }
-        if (!"-".equals(source.standardInput)) {
-            throw new IllegalArgumentException("unexpected argument '" + source.standardInput
+        if (!"-".equals(standardInput)) {
+            throw new IllegalArgumentException("unexpected argument '" + standardInput
                     + "': give the prompt with --prompt, or - to read standard input");
         }
         return Texts.readStandardInput();
     }
 
-    private void one(TextModel model, String prompt, AcceptanceRule rule) {
-        int[] ids = raw ? model.encode(prompt) : model.encode(List.of(new Message("user", prompt)));
+    private void one(TextModel model, String text, AcceptanceRule rule) {
+        int[] ids = raw ? model.encode(text) : model.encode(List.of(new Message("user", text)));
         GenerationRequest request = new GenerationRequest(
                 ids,
                 rule,
@@ -114,8 +137,8 @@ final class GenerateCommand implements Callable<Integer> {
                 sampling.stop);
         GenerationListener listener = json
                 ? GenerationListener.NONE
-                : (text, origin) -> {
-                    out.print(text);
+                : (piece, origin) -> {
+                    out.print(piece);
                     out.flush();
                 };
         GenerationResult result = model.generate(request, listener).result().join();

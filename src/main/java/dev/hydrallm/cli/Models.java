@@ -54,12 +54,16 @@ final class Models {
         Path directory = options.model == null ? demo() : options.model;
         if (!Files.isDirectory(directory)) {
             throw new IllegalArgumentException(
-                    directory + " is no directory; --model takes a packed model, a checkpoint" + " or draft heads");
+                    directory + " is no directory; --model takes a packed model, a checkpoint or draft heads");
+        }
+        if (options.baseModel != null && !Files.isDirectory(options.baseModel)) {
+            throw new IllegalArgumentException(
+                    options.baseModel + " is no directory; --base-model takes the base of draft heads");
         }
         if (PackedModel.isPack(directory)) {
             if (options.loadIn8bit || options.baseModel != null) {
                 throw new IllegalArgumentException(
-                        directory + " is packed already; --load-in-8bit and --base-model" + " are for checkpoints");
+                        directory + " is packed already; --load-in-8bit and --base-model are for checkpoints");
             }
             return PackedModel.open(directory);
         }
