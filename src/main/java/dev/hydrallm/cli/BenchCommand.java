@@ -204,6 +204,6 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private BenchReport report(PackedModel pack) {
-        return BenchReport.of(Machine.here(), pack.manifest().name(), Models.threads(modelOptions));
+        return BenchReport.of(Machine.here(), pack.manifest().name(), Models.threads(pack, modelOptions));
     }
 }

@@ -20,7 +20,8 @@ import picocli.CommandLine.ScopeType;
             ServeCommand.class,
             PackCommand.class,
             InspectCommand.class,
-            BenchCommand.class
+            BenchCommand.class,
+            RehearseCommand.class
         },
         footer = {
             "",

@@ -33,7 +33,10 @@ final class ModelOptions {
             description = "Most tokens of prompt and answer. Default: all the model was made for.")
     int context;
 
-    @Option(names = "--threads", paramLabel = "N", description = "CPU threads. Default: all this process may use.")
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "CPU threads. Default: one for a small model, else all this process may use.")
     int threads;
 
     @Option(

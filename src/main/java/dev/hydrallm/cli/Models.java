@@ -36,16 +36,16 @@ final class Models {
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
         TorchNatives.load(Progress.ofNatives());
-        return TorchEngine.load(
-                pack,
-                TorchOptions.DEFAULT
-                        .withSlots(slots)
-                        .withContextLength(options.context)
-                        .withThreads(threads(options)));
+        return TorchEngine.load(pack, torchOptions(options).withSlots(slots));
     }
 
-    static int threads(ModelOptions options) {
-        return options.threads == 0 ? Runtime.getRuntime().availableProcessors() : options.threads;
+    /** The threads that the engine of a pack runs on. */
+    static int threads(PackedModel pack, ModelOptions options) {
+        return TorchEngine.threads(pack, torchOptions(options));
+    }
+
+    private static TorchOptions torchOptions(ModelOptions options) {
+        return TorchOptions.DEFAULT.withContextLength(options.context).withThreads(options.threads);
     }
 
     /** Opens the pack that the options name, packing a checkpoint into the cache first. */

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.engine.torch.TorchNatives;
 import io.quarkus.runtime.Quarkus;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -65,6 +66,8 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);
+        // They take as long as Quarkus does, on another processor; who needs them waits, and is told what is wrong.
+        Thread.ofPlatform().name("hydra-natives").daemon(true).start(TorchNatives::load);
         AtomicInteger exit = new AtomicInteger();
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         Quarkus.run(null, (code, error) -> {

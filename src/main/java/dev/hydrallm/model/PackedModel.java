@@ -75,6 +75,13 @@ public final class PackedModel implements AutoCloseable {
         return manifest.draft();
     }
 
+    /** How many weights its matrices hold, draft layers and heads included. */
+    public long weights() {
+        return PackLayout.parts(architecture(), draft()).stream()
+                .mapToLong(part -> part instanceof PackLayout.Matrix matrix ? matrix.rows() * matrix.columns() : 0)
+                .sum();
+    }
+
     /** The tokenizer in the format of the Hugging Face tokenizers library. */
     public Path tokenizerFile() {
         return directory.resolve(Manifest.TOKENIZER_FILE);

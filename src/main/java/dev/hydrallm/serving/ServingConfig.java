@@ -33,7 +33,7 @@ public interface ServingConfig {
     @WithDefault("0")
     int context();
 
-    /** CPU threads; 0 is all this process may use. */
+    /** CPU threads; 0 is one for a small model, else all this process may use. */
     @WithDefault("0")
     int threads();
 

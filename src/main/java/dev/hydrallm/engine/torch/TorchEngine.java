@@ -21,6 +21,9 @@ import java.util.stream.IntStream;
  * without speculation, alone or in a batch, but for what attention's order of summation leaves in the last bits.
  */
 public final class TorchEngine implements Engine {
+    /** Below it threads that meet after every operator cost more than they bring (docs/performance.md). */
+    private static final long FEWEST_WEIGHTS_FOR_ALL_THREADS = 250_000_000;
+
     private final TorchProgram program;
     private final EngineLimits limits;
     private final int prefillChunk;
@@ -51,7 +54,7 @@ public final class TorchEngine implements Engine {
                     "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
         }
         TorchNatives.load();
-        JniUtils.setNumThreads(options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads());
+        JniUtils.setNumThreads(threads(model, options));
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
         EngineLimits limits = new EngineLimits(
@@ -61,6 +64,16 @@ public final class TorchEngine implements Engine {
                 model.draft().heads(),
                 model.architecture().vocabSize());
         return new TorchEngine(new TorchProgram(model, options, cacheRows, range), limits, options.prefillChunk());
+    }
+
+    /** The threads that a model's operators run on: the option's, else one for a small model and all for others. */
+    public static int threads(PackedModel model, TorchOptions options) {
+        if (options.threads() > 0) {
+            return options.threads();
+        }
+        return model.weights() < FEWEST_WEIGHTS_FOR_ALL_THREADS
+                ? 1
+                : Runtime.getRuntime().availableProcessors();
     }
 
     @Override

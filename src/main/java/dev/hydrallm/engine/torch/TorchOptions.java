@@ -5,7 +5,7 @@ package dev.hydrallm.engine.torch;
  *
  * @param slots sequences that can run at once, each with its own KV cache
  * @param contextLength tokens of a sequence; 0 takes the model's, which is also the most
- * @param threads threads of one operator; 0 takes the processors this process may use
+ * @param threads threads of one operator; 0 leaves it to the size of the model
  * @param maxNodes nodes of one step in all
  * @param prefillChunk prompt tokens of one forward
  */
