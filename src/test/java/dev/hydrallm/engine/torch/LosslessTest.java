@@ -22,8 +22,9 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class LosslessTest {
     private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
-    private static final List<Integer> TREE_NODES = List.of(2, 4, 8, 16, 32, 64);
-    private static final int TOKENS_OF_EACH_TREE = Integer.getInteger("hydra.lossless.tokens", 1_700);
+    private static final List<Integer> SMALL_TREES = List.of(2, 4, 8);
+    private static final List<Integer> ALL_TREES = List.of(2, 4, 8, 16, 32, 64);
+    private static final int TOKENS = Integer.getInteger("hydra.lossless.tokens", 10_000);
     private static final int TOKENS_OF_A_PROMPT = 120;
     private static final int CONTEXT = 1024;
     /** Room for {@link #margin} to read a whole context at once. */
@@ -65,12 +66,13 @@ class LosslessTest {
             int compared = 0;
             int steps = 0;
             List<String> differences = new ArrayList<>();
-            for (int i = 0; compared < TOKENS_OF_EACH_TREE; i++) {
+            for (int i = 0; compared < TOKENS; i++) {
                 int[] prompt = prompt(i, tokenizer);
                 int[] plain = Decoding.run(
                                 engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(TOKENS_OF_A_PROMPT))
                         .output();
-                for (int nodes : TREE_NODES) {
+                // The large trees, which take long, for every third prompt.
+                for (int nodes : i % 3 == 0 ? ALL_TREES : SMALL_TREES) {
                     var sequence = Decoding.run(
                             engine, prompt, TREE.first(nodes), GREEDY, Decoding.tokens(TOKENS_OF_A_PROMPT));
                     steps += sequence.statistics().steps();
@@ -79,13 +81,11 @@ class LosslessTest {
                         differences.add("prompt %d, %d nodes, token %d: %s"
                                 .formatted(i, nodes, at, margin(engine, prompt, plain, at)));
                     }
+                    compared += plain.length;
                 }
-                compared += plain.length;
             }
-            assertThat(differences)
-                    .as("%d tokens of each of %d trees", compared, TREE_NODES.size())
-                    .isEmpty();
-            assertThat(steps).as("drafts were accepted").isLessThan(compared * TREE_NODES.size() * 3 / 4);
+            assertThat(differences).as("%d tokens compared", compared).isEmpty();
+            assertThat(steps).as("drafts were accepted").isLessThan(compared * 3 / 4);
         }
     }
 
