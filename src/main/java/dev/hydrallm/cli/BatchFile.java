@@ -53,7 +53,10 @@ final class BatchFile implements AutoCloseable {
             .build();
 
     /** A line that is not blank, by its number in the file. */
-    private record Line(int number, byte[] bytes) {}
+    record Line(int number, byte[] bytes) {}
+
+    /** What is to be answered. */
+    record Prompts(Path file, List<Line> lines) {}
 
     private final List<Line> lines;
     private final PrintStream out;
@@ -63,13 +66,20 @@ final class BatchFile implements AutoCloseable {
         this.out = out;
     }
 
-    /** Reads the prompts; answers go to {@code output}, or to stdout without one. */
-    static BatchFile open(Path input, @Nullable Path output) throws IOException {
-        List<Line> lines = split(Files.readAllBytes(input));
+    /** Reads the prompts. */
+    static Prompts read(Path input) throws IOException {
+        return new Prompts(input, split(Files.readAllBytes(input)));
+    }
+
+    /** Answers go to {@code output}, or to stdout without one. */
+    static BatchFile open(Prompts prompts, @Nullable Path output) throws IOException {
+        if (output != null && Files.exists(output) && Files.isSameFile(prompts.file(), output)) {
+            throw new IllegalArgumentException("--output would overwrite the prompts in " + output);
+        }
         PrintStream out = output == null
                 ? new PrintStream(System.out, false, StandardCharsets.UTF_8)
                 : new PrintStream(Files.newOutputStream(output), false, StandardCharsets.UTF_8);
-        return new BatchFile(lines, out);
+        return new BatchFile(prompts.lines(), out);
     }
 
     private static List<Line> split(byte[] bytes) {

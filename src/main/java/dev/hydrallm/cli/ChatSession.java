@@ -150,10 +150,11 @@ final class ChatSession {
     }
 
     private static Path file(String command, String argument) {
-        if (argument.isEmpty()) {
+        Path file = Path.of(argument);
+        if (argument.isEmpty() || file.getFileName() == null) {
             throw new IllegalArgumentException(command + " needs a file name");
         }
-        return Path.of(argument);
+        return file;
     }
 
     private void save(Path named) throws IOException {

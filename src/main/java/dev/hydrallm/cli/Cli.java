@@ -1,6 +1,9 @@
 package dev.hydrallm.cli;
 
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -90,9 +93,12 @@ final class Cli {
         String message = told.getMessage() == null || told.getMessage().isBlank()
                 ? told.getClass().getSimpleName()
                 : told.getMessage();
-        if (told instanceof java.nio.file.NoSuchFileException) {
-            message = "no such file or directory: " + message;
-        }
+        message = switch (told) {
+            case NoSuchFileException missing -> "no such file or directory: " + message;
+            case AccessDeniedException denied -> "permission denied: " + message;
+            case FileSystemException other when other.getReason() == null -> "cannot be used: " + message;
+            default -> message;
+        };
         return message.strip().replaceAll("\\s*\\R\\s*", "; ");
     }
 }

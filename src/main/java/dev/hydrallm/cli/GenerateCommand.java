@@ -81,15 +81,19 @@ final class GenerateCommand implements Callable<Integer> {
         requireOneSource();
         AcceptanceRule rule = sampling.rule();
         if (batchFile == null) {
+            if (output != null) {
+                throw new IllegalArgumentException("--output is for --batch-file; redirect a single answer");
+            }
             String text = readPrompt();
             try (TextModel model = Models.load(modelOptions)) {
                 one(model, text, rule);
             }
             return 0;
         }
-        BatchFile batch = BatchFile.open(batchFile, output);
-        try (batch;
-                TextModel model = Models.load(modelOptions)) {
+        BatchFile.Prompts prompts = BatchFile.read(batchFile);
+        // The answers of the run before are overwritten only when there is a model to give others.
+        try (TextModel model = Models.load(modelOptions);
+                BatchFile batch = BatchFile.open(prompts, output)) {
             return batch.run(model, modelOptions, sampling, raw) ? 0 : Cli.FAILED;
         }
     }

@@ -94,14 +94,26 @@ final class SamplingOptions {
         return seed;
     }
 
+    /**
+     * The rule of these options.
+     *
+     * @throws IllegalArgumentException naming an option that is out of bounds, used or not, or does not go with others
+     */
     AcceptanceRule rule() {
-        if (temperature == 0) {
+        double warm = temperature < 0 || temperature >= AcceptanceRule.COLDEST ? temperature : 1;
+        AcceptanceRule.Sampled sampled = new AcceptanceRule.Sampled(warm, topK, topP, minP, seed == null ? 0 : seed);
+        AcceptanceRule.Typical typical = new AcceptanceRule.Typical(warm, posteriorThreshold, posteriorAlpha);
+        if (warm != temperature) {
             return new AcceptanceRule.Greedy();
         }
-        return switch (acceptance) {
-            case LOSSLESS -> new AcceptanceRule.Sampled(temperature, topK, topP, minP, seed());
-            case TYPICAL -> new AcceptanceRule.Typical(temperature, posteriorThreshold, posteriorAlpha);
-        };
+        if (acceptance == Acceptance.LOSSLESS) {
+            return seed == null ? new AcceptanceRule.Sampled(warm, topK, topP, minP, seed()) : sampled;
+        }
+        if (topK != 0 || topP != 1 || minP != 0 || seed != null) {
+            throw new IllegalArgumentException(
+                    "typical acceptance is deterministic: top-k, top-p, min-p and seed do not go with it");
+        }
+        return typical;
     }
 
     StopRules stops(Set<Integer> endTokens, int defaultSteps) {

@@ -53,12 +53,17 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Models.refuseFourBit(model.loadIn4bit);
+        if (apiKey != null) {
+            if (apiKey.isEmpty()) {
+                throw new IllegalArgumentException("--api-key is empty; leave it out to serve everybody");
+            }
+            System.setProperty("hydra.api-key", apiKey);
+        }
         // Quarkus reads its configuration, ours with it, from system properties.
         set("quarkus.http.host", host);
         set("quarkus.http.port", port);
         set("hydra.slots", slots);
         set("hydra.queue", queue);
-        set("hydra.api-key", apiKey);
         set("hydra.model", model.model);
         set("hydra.base-model", model.baseModel);
         set("hydra.tree", model.tree);
@@ -88,7 +93,10 @@ final class ServeCommand implements Callable<Integer> {
 
     private static void set(String key, @Nullable Object value) {
         if (value != null) {
-            System.setProperty(key, value.toString());
+            String text = value.toString();
+            // The configuration would expand ${…}; it unescapes only where there is a dollar.
+            System.setProperty(
+                    key, text.contains("$") ? text.replace("\\", "\\\\").replace("$", "\\$") : text);
         }
     }
 }

@@ -12,6 +12,9 @@ final class Texts {
     private Texts() {}
 
     static String read(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IllegalArgumentException(file + " is a directory, not a text");
+        }
         return decode(Files.readAllBytes(file), file.toString());
     }
 

@@ -5,6 +5,8 @@ package dev.hydrallm.decoding;
  * the loop knows no modes.
  */
 public sealed interface AcceptanceRule {
+    /** Below this temperature only the best token has any probability, and logits divided by it would overflow. */
+    double COLDEST = 1e-4;
 
     /**
      * The accepted path through a verified tree.
@@ -27,7 +29,7 @@ public sealed interface AcceptanceRule {
      * drafted, so the distribution is exactly the base model's, whatever the tree. All nodes that choose the token of
      * one absolute position share one uniform number, so the text of a seed does not depend on the tree either.
      *
-     * @param temperature divides the logits, above 0
+     * @param temperature divides the logits, at least {@link #COLDEST}
      * @param topK keep the k most probable tokens; 0 keeps all
      * @param topP keep the smallest set of most probable tokens with at least this mass, in (0, 1]
      * @param minP drop tokens less probable than this times the best, in [0, 1)
@@ -86,8 +88,8 @@ public sealed interface AcceptanceRule {
 
     private static void requireTemperature(double temperature) {
         require(
-                temperature > 0 && temperature <= 100,
-                "temperature must be above 0 (0 is greedy) and at most 100, not " + temperature);
+                temperature >= COLDEST && temperature <= 100,
+                "temperature must be 0 (greedy) or within " + COLDEST + " and 100, not " + temperature);
     }
 
     private static void require(boolean holds, String message) {

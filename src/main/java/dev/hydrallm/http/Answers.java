@@ -13,6 +13,7 @@ import io.smallrye.mutiny.Multi;
 import io.smallrye.mutiny.Uni;
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpServerResponse;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.core.HttpHeaders;
 import jakarta.ws.rs.core.MediaType;
@@ -30,6 +31,8 @@ class Answers {
             .build()
             .writer();
 
+    private static final long LOOK_MILLIS = 100;
+
     private final ModelHost host;
     private final ErrorMapping errors;
     private final Vertx vertx;
@@ -43,22 +46,23 @@ class Answers {
     /**
      * Starts the generations, one choice each.
      *
+     * @param connection where the answer goes
      * @throws dev.hydrallm.serving.QueueFullException if not all of them can be queued; then none is
      * @throws dev.hydrallm.serving.PromptTooLongException if a prompt leaves no room in the context
      */
-    RestMulti<byte[]> start(List<GenerationRequest> requests, Delivery delivery, AnswerFormat format) {
+    RestMulti<byte[]> start(
+            List<GenerationRequest> requests, Delivery delivery, AnswerFormat format, HttpServerResponse connection) {
         return switch (delivery) {
-            case WHOLE -> whole(requests, format);
-            case STREAM, STREAM_WITH_USAGE -> stream(requests, delivery, format);
+            case WHOLE -> whole(requests, format, connection);
+            case STREAM, STREAM_WITH_USAGE -> stream(requests, delivery, format, connection);
         };
     }
 
-    private RestMulti<byte[]> whole(List<GenerationRequest> requests, AnswerFormat format) {
-        List<Generation> generations = submit(requests, choice -> GenerationListener.NONE);
-        CompletableFuture<Void> all = CompletableFuture.allOf(
-                generations.stream().map(Generation::result).toArray(CompletableFuture[]::new));
+    private RestMulti<byte[]> whole(
+            List<GenerationRequest> requests, AnswerFormat format, HttpServerResponse connection) {
+        List<Generation> generations = submit(requests, choice -> GenerationListener.NONE, connection);
         Multi<byte[]> body = Uni.createFrom()
-                .completionStage(all)
+                .completionStage(all(generations))
                 .onCancellation()
                 .invoke(() -> generations.forEach(Generation::cancel))
                 .onItem()
@@ -69,14 +73,15 @@ class Answers {
                 .build();
     }
 
-    private RestMulti<byte[]> stream(List<GenerationRequest> requests, Delivery delivery, AnswerFormat format) {
+    private RestMulti<byte[]> stream(
+            List<GenerationRequest> requests, Delivery delivery, AnswerFormat format, HttpServerResponse connection) {
         Context context = vertx.getOrCreateContext();
         EventStream events = new EventStream(vertx);
         for (int choice = 0; choice < requests.size(); choice++) {
             format.opening(choice).ifPresent(events::send);
         }
-        List<Generation> generations =
-                submit(requests, choice -> (text, origin) -> events.send(format.piece(choice, text, origin)));
+        List<Generation> generations = submit(
+                requests, choice -> (text, origin) -> events.send(format.piece(choice, text, origin)), connection);
         List<CompletableFuture<?>> closings = new ArrayList<>();
         for (int choice = 0; choice < generations.size(); choice++) {
             int index = choice;
@@ -109,17 +114,36 @@ class Answers {
                 .build();
     }
 
-    private List<Generation> submit(List<GenerationRequest> requests, IntFunction<GenerationListener> listeners) {
+    private List<Generation> submit(
+            List<GenerationRequest> requests,
+            IntFunction<GenerationListener> listeners,
+            HttpServerResponse connection) {
         List<Generation> generations = new ArrayList<>();
         try {
             for (GenerationRequest request : requests) {
                 generations.add(host.generate(request, listeners.apply(generations.size())));
             }
+            watch(connection, generations);
             return generations;
         } catch (RuntimeException e) {
             generations.forEach(Generation::cancel);
             throw e;
         }
+    }
+
+    /** A connection that was closed before anybody listened for it is noticed by looking. */
+    private void watch(HttpServerResponse connection, List<Generation> generations) {
+        long timer = vertx.setPeriodic(LOOK_MILLIS, each -> {
+            if (connection.closed()) {
+                generations.forEach(Generation::cancel);
+            }
+        });
+        var _ = all(generations).whenComplete((done, error) -> vertx.cancelTimer(timer));
+    }
+
+    private static CompletableFuture<Void> all(List<Generation> generations) {
+        return CompletableFuture.allOf(
+                generations.stream().map(Generation::result).toArray(CompletableFuture[]::new));
     }
 
     private static List<GenerationResult> results(List<Generation> generations) {

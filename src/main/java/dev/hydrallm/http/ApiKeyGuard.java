@@ -1,6 +1,5 @@
 package dev.hydrallm.http;
 
-import dev.hydrallm.serving.ServingConfig;
 import io.quarkus.vertx.http.runtime.filters.Filters;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.ext.web.RoutingContext;
@@ -10,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Base64;
 import java.util.Optional;
+import org.eclipse.microprofile.config.Config;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,14 +21,18 @@ class ApiKeyGuard {
     /** Before everything else that handles requests. */
     private static final int FIRST = 1_000;
 
+    private static final String API_KEY = "hydra.api-key";
     private static final String HEALTH = "/q/health";
     private static final String BEARER = "Bearer ";
     private static final String BASIC = "Basic ";
 
     private final Optional<byte[]> key;
 
-    ApiKeyGuard(ServingConfig config) {
-        this.key = config.apiKey().map(text -> text.getBytes(StandardCharsets.UTF_8));
+    ApiKeyGuard(Config config) {
+        // As it was given: a key may hold what the configuration would expand.
+        this.key = Optional.ofNullable(config.getConfigValue(API_KEY).getRawValue())
+                .filter(text -> !text.isEmpty())
+                .map(text -> text.getBytes(StandardCharsets.UTF_8));
     }
 
     void register(@Observes Filters filters) {
@@ -56,10 +60,10 @@ class ApiKeyGuard {
         if (authorization == null) {
             return new byte[0];
         }
-        if (authorization.startsWith(BEARER)) {
+        if (authorization.regionMatches(true, 0, BEARER, 0, BEARER.length())) {
             return authorization.substring(BEARER.length()).getBytes(StandardCharsets.UTF_8);
         }
-        if (authorization.startsWith(BASIC)) {
+        if (authorization.regionMatches(true, 0, BASIC, 0, BASIC.length())) {
             try {
                 String pair = new String(
                         Base64.getDecoder().decode(authorization.substring(BASIC.length())), StandardCharsets.UTF_8);

@@ -3,9 +3,11 @@ package dev.hydrallm.http;
 import dev.hydrallm.serving.ModelHost;
 import dev.hydrallm.serving.TextModel;
 import io.smallrye.common.annotation.Blocking;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.POST;
 import jakarta.ws.rs.Path;
+import jakarta.ws.rs.core.Context;
 import jakarta.ws.rs.core.MediaType;
 import org.jboss.resteasy.reactive.RestMulti;
 
@@ -23,10 +25,10 @@ class CompletionsResource {
     @POST
     @Blocking
     @Consumes(MediaType.APPLICATION_JSON)
-    public RestMulti<byte[]> complete(byte[] body) {
+    public RestMulti<byte[]> complete(byte[] body, @Context RoutingContext routing) {
         TextModel model = host.model();
         CompletionRequest request = CompletionRequest.read(RequestFields.parse(body), model);
         AnswerFormat.Head head = AnswerFormat.Head.of(CompletionFormat.ID_PREFIX, model.name(), request.seed());
-        return answers.start(request.generations(), request.delivery(), new CompletionFormat(head));
+        return answers.start(request.generations(), request.delivery(), new CompletionFormat(head), routing.response());
     }
 }

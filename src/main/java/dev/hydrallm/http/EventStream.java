@@ -49,11 +49,9 @@ final class EventStream {
 
     private final UnicastProcessor<Event> events = UnicastProcessor.create();
     private final Vertx vertx;
-    private final long heartbeat;
 
     EventStream(Vertx vertx) {
         this.vertx = vertx;
-        this.heartbeat = vertx.setPeriodic(HEARTBEAT_MILLIS, timer -> next(Fixed.PING));
     }
 
     /** An object as an event. */
@@ -75,6 +73,9 @@ final class EventStream {
 
     /** The events, for one listener. */
     Multi<Event> publisher() {
-        return events.onTermination().invoke(() -> vertx.cancelTimer(heartbeat));
+        return Multi.createFrom().deferred(() -> {
+            long heartbeat = vertx.setPeriodic(HEARTBEAT_MILLIS, timer -> next(Fixed.PING));
+            return events.onTermination().invoke(() -> vertx.cancelTimer(heartbeat));
+        });
     }
 }

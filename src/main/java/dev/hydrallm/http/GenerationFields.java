@@ -52,7 +52,7 @@ record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopS
         if (!acceptance.equals(LOSSLESS) && !acceptance.equals(TYPICAL)) {
             throw ApiException.badField("acceptance", "'acceptance' must be '" + LOSSLESS + "' or '" + TYPICAL + "'");
         }
-        if (temperature == 0) {
+        if (temperature < AcceptanceRule.COLDEST) {
             return new AcceptanceRule.Greedy();
         }
         if (acceptance.equals(TYPICAL)) {

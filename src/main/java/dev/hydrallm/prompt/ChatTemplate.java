@@ -23,6 +23,8 @@ public final class ChatTemplate {
     /** Stand-ins for special tokens that a user typed, while a template is rendered: private-use characters. */
     private static final int FIRST_STAND_IN = 0xF0000;
 
+    private static final int MOST_STAND_INS = 0xFFFE;
+
     private interface Renderer {
         String render(List<Message> messages);
     }
@@ -86,7 +88,7 @@ public final class ChatTemplate {
     /** Replaces special tokens, and characters that look like our replacements, by stand-ins. */
     private String disarm(String content, Map<Integer, String> standIns) {
         String safe = content.codePoints()
-                .mapToObj(point -> point >= FIRST_STAND_IN && point < FIRST_STAND_IN + 0xFFFE
+                .mapToObj(point -> point >= FIRST_STAND_IN && point < FIRST_STAND_IN + MOST_STAND_INS
                         ? standIn(Character.toString(point), standIns)
                         : Character.toString(point))
                 .collect(Collectors.joining());
@@ -96,6 +98,9 @@ public final class ChatTemplate {
     }
 
     private static String standIn(String text, Map<Integer, String> standIns) {
+        if (standIns.size() == MOST_STAND_INS) {
+            throw new IllegalArgumentException("the messages hold more than " + MOST_STAND_INS + " special tokens");
+        }
         int point = FIRST_STAND_IN + standIns.size();
         standIns.put(point, text);
         return Character.toString(point);

@@ -6,6 +6,7 @@ import dev.hydrallm.decoding.EngineLimits;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.SpeculativeDecoder;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,6 +41,9 @@ public final class DecodeLoop implements AutoCloseable {
      * @param queueLength requests that may wait for a slot
      */
     public DecodeLoop(Supplier<Engine> engine, int queueLength) {
+        if (queueLength < 1) {
+            throw new IllegalArgumentException("the queue must have room for at least 1 request, not " + queueLength);
+        }
         waiting = new ArrayBlockingQueue<>(queueLength);
         thread = Thread.ofPlatform().name("hydra-decode").daemon(true).unstarted(() -> run(engine));
         thread.start();
@@ -74,7 +78,7 @@ public final class DecodeLoop implements AutoCloseable {
      * Queues a request.
      *
      * @throws QueueFullException if too many wait already
-     * @throws IllegalStateException if the model is being unloaded
+     * @throws ModelUnavailableException if the model is being unloaded
      */
     synchronized void submit(Generation generation) {
         if (closing || ended) {
@@ -90,8 +94,8 @@ public final class DecodeLoop implements AutoCloseable {
         return waiting.remove(generation);
     }
 
-    private static IllegalStateException unloaded() {
-        return new IllegalStateException("the model is being unloaded");
+    private static ModelUnavailableException unloaded() {
+        return new ModelUnavailableException("the model is being unloaded", Duration.ofSeconds(1));
     }
 
     private void run(Supplier<Engine> loader) {
@@ -155,6 +159,9 @@ public final class DecodeLoop implements AutoCloseable {
             } catch (RuntimeException e) {
                 slots.release(sequence.lease(), new int[0], DraftTree.ROOT_ONLY);
                 next.fail(e);
+            } catch (Error e) {
+                next.fail(e);
+                throw e;
             }
         }
     }

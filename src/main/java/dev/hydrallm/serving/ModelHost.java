@@ -157,9 +157,8 @@ public class ModelHost {
                 List.of());
         GenerationResult result =
                 model.generate(request, GenerationListener.NONE).result().join();
-        if (result.outputIds().length != SELF_TEST_TOKENS) {
-            throw new IllegalStateException(
-                    "the self-test generated " + result.outputIds().length + " tokens instead of " + SELF_TEST_TOKENS);
+        if (result.outputIds().length == 0) {
+            throw new IllegalStateException("the self-test generated nothing");
         }
     }
 

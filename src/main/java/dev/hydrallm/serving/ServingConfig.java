@@ -45,6 +45,6 @@ public interface ServingConfig {
     @WithDefault("64")
     int queue();
 
-    /** Every route but health answers 401 without this bearer token. */
+    /** Every route but health answers 401 without this bearer token, which is taken as it is, nothing in it expanded. */
     Optional<String> apiKey();
 }

@@ -223,6 +223,31 @@ class GenerateTest {
     }
 
     /** The options of these tests, and then the test's own, which win. */
+    @Test
+    void optionsOutOfBoundsOrThatDoNotGoTogetherAreRefused() {
+        assertRefused(generate("--prompt", "x", "--temperature", "0", "--top-p", "7"), Cli.FAILED, "top_p");
+        assertRefused(generate("--prompt", "x", "--temperature", "0", "--top-k", "-3"), Cli.FAILED, "top_k");
+        assertRefused(generate("--prompt", "x", "--temperature", "-1"), Cli.FAILED, "temperature");
+        assertRefused(
+                generate("--prompt", "x", "--temperature", "0.7", "--acceptance", "typical", "--seed", "3"),
+                Cli.FAILED,
+                "seed");
+        assertRefused(generate("--prompt", "x", "--output", "y.jsonl"), Cli.FAILED, "--batch-file");
+    }
+
+    @Test
+    void theAnswersOfTheRunBeforeOutliveAModelThatCannotBeLoaded(@TempDir Path folder) throws IOException {
+        Path input = Files.writeString(folder.resolve("in.jsonl"), "{\"prompt\": \"x\"}\n");
+        Path output = Files.writeString(folder.resolve("out.jsonl"), "precious");
+        assertRefused(
+                generate("--batch-file", input, "--output", output, "--model", folder.resolve("none")),
+                Cli.FAILED,
+                "none");
+        assertThat(output).hasContent("precious");
+        assertRefused(generate("--batch-file", input, "--output", input), Cli.FAILED, "overwrite");
+        assertThat(input).hasContent("{\"prompt\": \"x\"}");
+    }
+
     private static CliRun generate(Object... arguments) {
         List<Object> own = List.of(arguments);
         List<Object> all = new ArrayList<>(own);

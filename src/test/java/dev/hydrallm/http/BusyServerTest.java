@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -96,6 +97,19 @@ class BusyServerTest {
         await("hydra_requests_running", 0);
         assertThat(api.metric("hydra_requests_total{outcome=\"cancelled\"}") - cancelled)
                 .isEqualTo(1);
+    }
+
+    @Test
+    void aConnectionClosedBeforeAnybodyListensEndsItsAnswerToo() throws IOException {
+        double generated = api.metric("hydra_generation_tokens_total");
+        for (int i = 0; i < 24; i++) {
+            Socket socket = ask("/v1/completions", i % 2 == 0 ? LONG_ANSWER : LONG_ANSWER.replace("true", "false"));
+            LockSupport.parkNanos(i * 400_000L);
+            socket.close();
+            await("hydra_requests_running", 0);
+        }
+        await("hydra_requests_waiting", 0);
+        assertThat(api.metric("hydra_generation_tokens_total") - generated).isLessThan(24 * 200);
     }
 
     @Test

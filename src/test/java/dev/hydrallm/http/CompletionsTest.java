@@ -160,6 +160,18 @@ class CompletionsTest {
     }
 
     @Test
+    void aTemperatureNextToZeroIsGreedy() {
+        String body = "{\"prompt\":\"import os\\n\",\"max_tokens\":12,\"temperature\":";
+        String greedy = text(api.post(COMPLETIONS, body + "0}").json());
+        assertThat(text(api.post(COMPLETIONS, body + "1e-40}").json())).isEqualTo(greedy);
+        assertThat(text(api.post(COMPLETIONS, body + "1e-40,\"acceptance\":\"typical\"}")
+                        .json()))
+                .isEqualTo(greedy);
+        assertThat(text(api.post(COMPLETIONS, body + "1e-4,\"seed\":1}").json()))
+                .isEqualTo(greedy);
+    }
+
+    @Test
     void tokensComeBackAsTheirText() {
         String text = "def f(x):\n    return \"é😀\" + x\n";
         JsonNode tokens =

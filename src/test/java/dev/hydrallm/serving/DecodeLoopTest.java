@@ -204,7 +204,7 @@ class DecodeLoopTest {
         loop.close();
         assertThat(engine.closed).isTrue();
         assertThat(loop.alive()).isFalse();
-        assertThatThrownBy(() -> submit(loop, 4, 3)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> submit(loop, 4, 3)).isInstanceOf(ModelUnavailableException.class);
     }
 
     @Test
