@@ -49,6 +49,10 @@ final class LauncherTest {
               <testcase name="absent" classname="a.A">
                 <skipped message="the &quot;models&quot; &amp; more are absent"/>
               </testcase>
+              <testcase name="assumed" classname="a.A">
+                <skipped type="b.C"><![CDATA[b.C: Assumption failed: no browser
+                at b.C]]></skipped>
+              </testcase>
             </testsuite>
             END
             exit "${FAKE_MAVEN_EXIT:-0}"
@@ -178,8 +182,9 @@ final class LauncherTest {
         assertThat(outcome.out).isEmpty();
         assertThat(outcome.err)
                 .contains("skipped: a.A.absent: the \"models\" & more are absent")
+                .contains("skipped: a.A.assumed: Assumption failed: no browser\n")
                 .contains("failed: a.A.worse")
-                .endsWith("1 passed, 2 failed, 1 skipped\n");
+                .endsWith("1 passed, 2 failed, 2 skipped\n");
         assertThat(builds()).singleElement().asString().contains("verify").endsWith("-Dtest=A");
     }
 
