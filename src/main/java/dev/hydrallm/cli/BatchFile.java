@@ -206,7 +206,7 @@ final class BatchFile implements AutoCloseable {
             throw new IllegalArgumentException("tree must be a name or a file");
         }
         String name = tree.textValue();
-        List<List<Integer>> paths = NamedTrees.byName(name).orElseGet(() -> NamedTrees.read(Path.of(name)));
+        List<List<Integer>> paths = NamedTrees.byNameOrFile(name);
         return DraftTree.of(paths).withinDepth(model.limits().draftHeads());
     }
 

@@ -79,8 +79,7 @@ final class Models {
 
     /** The explicit tree of the options: a name, else a file. */
     static Optional<List<List<Integer>>> tree(ModelOptions options) {
-        return Optional.ofNullable(options.tree)
-                .map(tree -> NamedTrees.byName(tree).orElseGet(() -> NamedTrees.read(Path.of(tree))));
+        return Optional.ofNullable(options.tree).map(NamedTrees::byNameOrFile);
     }
 
     /** What to draft for a request. */

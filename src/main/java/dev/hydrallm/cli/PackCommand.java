@@ -56,10 +56,7 @@ final class PackCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Packer.Options options = new Packer.Options(
-                quantize,
-                Optional.ofNullable(tree)
-                        .map(each -> NamedTrees.byName(each).orElseGet(() -> NamedTrees.read(Path.of(each)))),
-                Optional.ofNullable(name));
+                quantize, Optional.ofNullable(tree).map(NamedTrees::byNameOrFile), Optional.ofNullable(name));
         try (Checkpoint checkpoint = Checkpoint.open(
                 model, Optional.ofNullable(baseModel), warning -> System.err.println("hydra: warning: " + warning))) {
             Packer.pack(checkpoint, options, output, Packing.progress());

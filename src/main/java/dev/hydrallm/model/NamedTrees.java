@@ -33,6 +33,15 @@ public final class NamedTrees {
         return TREES.keySet();
     }
 
+    /**
+     * A tree as a person gives it: the shipped one of that name, else a file's.
+     *
+     * @throws ModelFormatException when it is neither
+     */
+    public static List<List<Integer>> byNameOrFile(String nameOrFile) {
+        return byName(nameOrFile).orElseGet(() -> read(Path.of(nameOrFile)));
+    }
+
     /** The shipped tree of that name. */
     public static Optional<List<List<Integer>>> byName(String name) {
         return Optional.ofNullable(TREES.get(name));
