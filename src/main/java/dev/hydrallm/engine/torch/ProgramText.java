@@ -73,14 +73,14 @@ final class ProgramText {
     }
 
     private static final String PLAIN_ATTENTION = """
-                o = torch.scaled_dot_product_attention(q, keys, values, mask)
+                o = torch.scaled_dot_product_attention(q, torch.to(keys, 7), torch.to(values, 7), mask)
                 return torch.to(torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@]), 6)
             """;
 
     /** Query heads of one group stand below each other as rows of their key head: no key is repeated. */
     private static final String GROUPED_ATTENTION = """
                 q1 = torch.reshape(q, [1, @kvHeads@, @group@ * rows, @headDim@])
-                o = torch.scaled_dot_product_attention(q1, keys, values, torch.repeat(mask, [1, 1, @group@, 1]))
+                o = torch.scaled_dot_product_attention(q1, torch.to(keys, 7), torch.to(values, 7), torch.repeat(mask, [1, 1, @group@, 1]))
                 o1 = torch.reshape(o, [1, @heads@, rows, @headDim@])
                 return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), 6)
             """;

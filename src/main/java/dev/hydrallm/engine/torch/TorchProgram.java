@@ -20,7 +20,7 @@ import java.util.stream.IntStream;
  * read.
  *
  * <p>A sequence's cache is one tensor, (2 layers, 1, kv heads, rows, head dim): keys of layer 0, its values, keys of
- * layer 1 …, in double precision; see the program's attend. The draft layers have one of their own, written for accepted tokens only.
+ * layer 1 …. The draft layers have one of their own, written for accepted tokens only.
  */
 final class TorchProgram implements AutoCloseable {
     private final PtNDManager manager;
@@ -58,7 +58,7 @@ final class TorchProgram implements AutoCloseable {
     private List<IValue> caches(Architecture shape, int layers, int slots, int rows) {
         Shape size = new Shape(2L * layers, 1, shape.kvHeads(), rows, shape.headDim());
         return IntStream.range(0, slots)
-                .mapToObj(slot -> values.of(values.keep(manager.create(size, DataType.FLOAT64))))
+                .mapToObj(slot -> values.of(values.keep(manager.create(size, DataType.FLOAT32))))
                 .toList();
     }
 
