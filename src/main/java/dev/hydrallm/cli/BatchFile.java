@@ -18,6 +18,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.prompt.Message;
@@ -168,13 +169,13 @@ final class BatchFile implements AutoCloseable {
 
         int[] ids = promptIds(model, prompt, promptIds, rawField == null ? raw : bool(rawField, "raw"));
         boolean plain = noSpeculation == null ? options.noSpeculation : bool(noSpeculation, "no_speculation");
-        DraftTree drafted = tree == null ? model.tree() : treeOf(tree, model);
+        Speculation drafted = tree == null ? model.speculation() : Speculation.whole(treeOf(tree, model));
         AcceptanceRule rule = sampling.rule();
         GenerationResult result = model.generate(
                         new GenerationRequest(
                                 ids,
                                 rule,
-                                plain ? DraftTree.ROOT_ONLY : drafted,
+                                plain ? Speculation.NONE : drafted,
                                 sampling.stops(model.endTokens(), StopRules.UNLIMITED),
                                 sampling.stop),
                         GenerationListener.NONE)

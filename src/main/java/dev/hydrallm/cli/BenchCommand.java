@@ -1,7 +1,9 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.ComparisonBenchmark;
 import dev.hydrallm.evaluation.ContentionBenchmark;
 import dev.hydrallm.evaluation.Machine;
@@ -33,6 +35,7 @@ import picocli.CommandLine.Option;
         footer = {
             "",
             "Example:  hydra bench --threads 1 --format markdown",
+            "          hydra bench --temperature 0.7",
             "          hydra bench --soak 10000    (memory over many steps)",
             "          hydra bench --contention    (threads, and a busy neighbour)"
         })
@@ -44,6 +47,7 @@ final class BenchCommand implements Callable<Integer> {
         JSON
     }
 
+    private static final long SEED = 7;
     private static final int[] NODE_COUNTS = {1, 2, 4, 8, 16, 32, 64};
 
     /** Beginnings of Python files, for the demo model; others are given with --prompt-file. */
@@ -73,6 +77,14 @@ final class BenchCommand implements Callable<Integer> {
             defaultValue = "5",
             description = "Of whole generations. Default:" + " ${DEFAULT-VALUE}.")
     int repeats;
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "0",
+            description = "Of whole generations, sampled with the same seed each time; 0 is greedy. Default:"
+                    + " ${DEFAULT-VALUE}.")
+    double temperature;
 
     @Option(
             names = "--steps",
@@ -115,9 +127,10 @@ final class BenchCommand implements Callable<Integer> {
         if (tokens < 1 || repeats < 1 || steps < 4) {
             throw new IllegalArgumentException("--tokens and --repeats must be at least 1, --steps at least 4");
         }
+        rule(); // refuses a temperature before the model is loaded
         try (PackedModel pack = Models.open(modelOptions);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
-            DraftTree tree = TextModel.treeOf(pack, Models.tree(modelOptions));
+            Speculation usual = Models.drafting(pack, modelOptions);
             List<int[]> prompts = new ArrayList<>();
             for (Path file : promptFiles) {
                 prompts.add(tokenizer.encode(Texts.read(file)));
@@ -125,7 +138,7 @@ final class BenchCommand implements Callable<Integer> {
             if (prompts.isEmpty()) {
                 PROMPTS.forEach(prompt -> prompts.add(tokenizer.encode(prompt)));
             }
-            print(measure(pack, tree, prompts));
+            print(measure(pack, usual, prompts));
         }
         return 0;
     }
@@ -140,17 +153,17 @@ final class BenchCommand implements Callable<Integer> {
         out.flush();
     }
 
-    private BenchReport measure(PackedModel pack, DraftTree tree, List<int[]> prompts) {
+    private BenchReport measure(PackedModel pack, Speculation usual, List<int[]> prompts) {
         if (contention) {
-            return contention(pack, tree, prompts);
+            return contention(pack, usual, prompts);
         }
         if (compare != null) {
-            return comparison(pack, tree, compare);
+            return comparison(pack, usual.tree(), compare);
         }
         try (Engine engine = Models.engine(pack, modelOptions, 1)) {
             return soak == null
-                    ? measure(pack, engine, tree, prompts)
-                    : report(pack).withSoak(SoakBenchmark.run(engine, tree, prompts, soak));
+                    ? measure(pack, engine, usual.tree(), prompts)
+                    : report(pack).withSoak(SoakBenchmark.run(engine, usual, prompts, soak));
         }
     }
 
@@ -160,18 +173,20 @@ final class BenchCommand implements Callable<Integer> {
         if (!trees.contains(tree)) {
             trees.addFirst(tree);
         }
+        List<Speculation> ways = new ArrayList<>(List.of(Speculation.adaptive(tree)));
+        trees.forEach(each -> ways.add(Speculation.whole(each)));
         return report(pack)
                 .withSteps(
                         new StepBenchmark(engine, StepBenchmark.usualContext(engine), steps).run(widest, NODE_COUNTS))
-                .withSpeed(new SpeedBenchmark(engine, prompts, tokens, repeats).run(trees));
+                .withSpeed(temperature, new SpeedBenchmark(engine, prompts, rule(), tokens, repeats).run(ways));
     }
 
-    private BenchReport contention(PackedModel pack, DraftTree tree, List<int[]> prompts) {
+    private BenchReport contention(PackedModel pack, Speculation usual, List<int[]> prompts) {
         int all = Runtime.getRuntime().availableProcessors();
         List<Integer> threadCounts = all == 1 ? List.of(1) : List.of(1, all);
         Progress progress = new Progress("Measuring");
         ContentionBenchmark benchmark =
-                new ContentionBenchmark(threads -> engine(pack, threads), prompts, tree, tokens, repeats);
+                new ContentionBenchmark(threads -> engine(pack, threads), prompts, usual, tokens, repeats);
         return report(pack)
                 .withContention(benchmark.run(
                         steps, threadCounts, done -> progress.count(done, 2 * threadCounts.size(), "conditions")));
@@ -188,6 +203,10 @@ final class BenchCommand implements Callable<Integer> {
                             other.manifest().name(),
                             ComparisonBenchmark.run(first, second, widest(pack, tree), steps, NODE_COUNTS));
         }
+    }
+
+    private AcceptanceRule rule() {
+        return temperature == 0 ? new AcceptanceRule.Greedy() : new AcceptanceRule.Sampled(temperature, 0, 1, 0, SEED);
     }
 
     /** A pack's own tree is small, fit for one kind of machine; here larger ones are of interest too. */

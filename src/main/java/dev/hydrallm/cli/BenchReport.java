@@ -3,6 +3,7 @@ package dev.hydrallm.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.ComparisonBenchmark;
 import dev.hydrallm.evaluation.ContentionBenchmark;
 import dev.hydrallm.evaluation.Machine;
@@ -21,6 +22,7 @@ record BenchReport(
         String model,
         int threads,
         List<StepBenchmark.Line> steps,
+        double temperature,
         List<SpeedBenchmark.Line> speed,
         List<SoakBenchmark.Line> soak,
         List<ContentionBenchmark.Line> contention,
@@ -28,27 +30,31 @@ record BenchReport(
         List<ComparisonBenchmark.Line> comparison) {
 
     static BenchReport of(Machine machine, String model, int threads) {
-        return new BenchReport(machine, model, threads, List.of(), List.of(), List.of(), List.of(), null, List.of());
+        return new BenchReport(machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of());
     }
 
     BenchReport withSteps(List<StepBenchmark.Line> lines) {
-        return new BenchReport(machine, model, threads, lines, speed, soak, contention, comparedWith, comparison);
+        return new BenchReport(
+                machine, model, threads, lines, temperature, speed, soak, contention, comparedWith, comparison);
     }
 
-    BenchReport withSpeed(List<SpeedBenchmark.Line> lines) {
-        return new BenchReport(machine, model, threads, steps, lines, soak, contention, comparedWith, comparison);
+    BenchReport withSpeed(double temperature, List<SpeedBenchmark.Line> lines) {
+        return new BenchReport(
+                machine, model, threads, steps, temperature, lines, soak, contention, comparedWith, comparison);
     }
 
     BenchReport withSoak(List<SoakBenchmark.Line> lines) {
-        return new BenchReport(machine, model, threads, steps, speed, lines, contention, comparedWith, comparison);
+        return new BenchReport(
+                machine, model, threads, steps, temperature, speed, lines, contention, comparedWith, comparison);
     }
 
     BenchReport withContention(List<ContentionBenchmark.Line> lines) {
-        return new BenchReport(machine, model, threads, steps, speed, soak, lines, comparedWith, comparison);
+        return new BenchReport(
+                machine, model, threads, steps, temperature, speed, soak, lines, comparedWith, comparison);
     }
 
     BenchReport withComparison(String other, List<ComparisonBenchmark.Line> lines) {
-        return new BenchReport(machine, model, threads, steps, speed, soak, contention, other, lines);
+        return new BenchReport(machine, model, threads, steps, temperature, speed, soak, contention, other, lines);
     }
 
     String json() throws JsonProcessingException {
@@ -95,15 +101,28 @@ record BenchReport(
     }
 
     private Table speedTable() {
-        Table table = new Table("tree nodes", "tokens/s", "ratio to plain", "tokens/step", "overhead %", "same ids");
+        Table table = new Table(
+                "tree nodes, temperature " + temperature,
+                "tokens/s",
+                "ratio to plain",
+                "tokens/step",
+                "overhead %",
+                "same ids");
         speed.forEach(line -> table.row(
-                line.nodes() == 1 ? "1 (plain)" : String.valueOf(line.nodes()),
+                tree(line),
                 spread(line.tokensPerSecond(), 0),
                 spread(line.ratio(), 2),
                 number(line.tokensPerStep(), 2),
                 number(100 * line.overhead(), 1),
                 line.sameIds() ? "yes" : "no"));
         return table;
+    }
+
+    private static String tree(SpeedBenchmark.Line line) {
+        if (line.nodes() == 1) {
+            return "1 (plain)";
+        }
+        return line.extent() == Speculation.Extent.ADAPTIVE ? "up to " + line.nodes() : String.valueOf(line.nodes());
     }
 
     private Table soakTable() {

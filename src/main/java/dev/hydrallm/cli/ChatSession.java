@@ -199,8 +199,8 @@ final class ChatSession {
             sampling.seed = givenSeed + attempt;
         }
         AcceptanceRule rule = sampling.rule();
-        GenerationRequest request =
-                new GenerationRequest(prompt.ids(), rule, Models.tree(model, modelOptions), stops, sampling.stop);
+        GenerationRequest request = new GenerationRequest(
+                prompt.ids(), rule, Models.speculation(model, modelOptions), stops, sampling.stop);
         if (debug) {
             style.notice("[" + prompt.ids().length + " prompt tokens: "
                     + template.render(prompt.history().ask(question)) + "]");

@@ -136,7 +136,7 @@ final class GenerateCommand implements Callable<Integer> {
         GenerationRequest request = new GenerationRequest(
                 ids,
                 rule,
-                Models.tree(model, modelOptions),
+                Models.speculation(model, modelOptions),
                 sampling.stops(model.endTokens(), StopRules.UNLIMITED),
                 sampling.stop);
         GenerationListener listener = json

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.decoding.Speculation;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -46,6 +47,15 @@ final class ModelOptions {
                     + " model's.")
     @Nullable
     String tree;
+
+    @Option(
+            names = "--speculation",
+            paramLabel = "EXTENT",
+            description =
+                    "adaptive: at each step as many of the tree's nodes as pay, down to none; the text is the same."
+                            + " whole: always all of them. Default: adaptive with the model's own tree, whole with --tree and"
+                            + " for a model without one.")
+    Speculation.@Nullable Extent speculation;
 
     @Option(names = "--no-speculation", description = "Decode one token a step, without drafting.")
     boolean noSpeculation;

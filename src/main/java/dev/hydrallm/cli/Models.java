@@ -1,7 +1,7 @@
 package dev.hydrallm.cli;
 
-import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.torch.TorchEngine;
 import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchOptions;
@@ -12,25 +12,48 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Opens the model that a command line or a server's configuration names. */
 final class Models {
     private Models() {}
 
-    /** Loads the model of a command, with progress on stderr. */
+    /** Loads the model of a command, with progress on stderr; what its requests draft, {@link #speculation} says. */
     static TextModel load(ModelOptions options) {
-        return load(options, 1, 1);
+        return load(options, 1, 1, pack -> drafting(pack, options));
     }
 
     /**
-     * Loads a model.
+     * Loads a model whose requests draft as the options say.
      *
      * @param slots sequences that can run at once
      * @param queueLength requests that may wait for one
      */
     static TextModel load(ModelOptions options, int slots, int queueLength) {
-        return TextModel.load(open(options), tree(options), pack -> engine(pack, options, slots), queueLength);
+        return load(
+                options,
+                slots,
+                queueLength,
+                pack -> options.noSpeculation ? Speculation.NONE : drafting(pack, options));
+    }
+
+    private static TextModel load(
+            ModelOptions options, int slots, int queueLength, Function<PackedModel, Speculation> drafting) {
+        PackedModel pack = open(options);
+        Speculation speculation;
+        try {
+            speculation = drafting.apply(pack);
+        } catch (RuntimeException e) {
+            pack.close();
+            throw e;
+        }
+        return TextModel.load(pack, speculation, opened -> engine(opened, options, slots), queueLength);
+    }
+
+    /** What the options say of drafting, {@code --no-speculation} aside. */
+    static Speculation drafting(PackedModel pack, ModelOptions options) {
+        return TextModel.speculationOf(pack, tree(options), Optional.ofNullable(options.speculation));
     }
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
@@ -82,9 +105,9 @@ final class Models {
         return Optional.ofNullable(options.tree).map(NamedTrees::byNameOrFile);
     }
 
-    /** What to draft for a request. */
-    static DraftTree tree(TextModel model, ModelOptions options) {
-        return options.noSpeculation ? DraftTree.ROOT_ONLY : model.tree();
+    /** What a command's requests draft. */
+    static Speculation speculation(TextModel model, ModelOptions options) {
+        return options.noSpeculation ? Speculation.NONE : model.speculation();
     }
 
     /** The model that is part of the program. */

@@ -67,6 +67,7 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.model", model.model);
         set("hydra.base-model", model.baseModel);
         set("hydra.tree", model.tree);
+        set("hydra.speculation", model.speculation);
         set("hydra.load-in-8bit", model.loadIn8bit);
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);

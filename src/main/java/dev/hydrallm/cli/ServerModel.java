@@ -16,6 +16,7 @@ final class ServerModel implements ModelOpener {
         options.baseModel = config.baseModel().map(Path::of).orElse(null);
         options.loadIn8bit = config.loadIn8bit();
         options.tree = config.tree().orElse(null);
+        options.speculation = config.speculation().orElse(null);
         options.context = config.context();
         options.threads = config.threads();
         options.noSpeculation = config.noSpeculation();

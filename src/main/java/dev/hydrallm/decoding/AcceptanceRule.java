@@ -16,6 +16,11 @@ public sealed interface AcceptanceRule {
      */
     int[] accept(DraftTree tree, int[] tokens, Verdict verdict);
 
+    /** Whether the output is the base model's own, whatever the tree. */
+    default boolean lossless() {
+        return true;
+    }
+
     /** Argmax decoding: a child stays when it is its parent's argmax. The output equals plain greedy decoding. */
     record Greedy() implements AcceptanceRule {
         @Override
@@ -83,6 +88,11 @@ public sealed interface AcceptanceRule {
         @Override
         public int[] accept(DraftTree tree, int[] tokens, Verdict verdict) {
             return TreeWalk.longestAcceptable(tree, verdict.scores());
+        }
+
+        @Override
+        public boolean lossless() {
+            return false;
         }
     }
 

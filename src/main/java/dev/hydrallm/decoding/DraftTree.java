@@ -117,6 +117,15 @@ public final class DraftTree {
         return ranks[node];
     }
 
+    /** The ranks on the way from the root to a node: its path, empty for the root. */
+    public List<Integer> ranksTo(int node) {
+        List<Integer> path = new ArrayList<>();
+        for (int at = node; at > 0; at = parents[at]) {
+            path.addFirst(ranks[at]);
+        }
+        return path;
+    }
+
     /** The paths, most promising first. */
     public List<List<Integer>> paths() {
         return paths;

@@ -41,7 +41,7 @@ public interface Engine extends AutoCloseable {
      * A prompt to read.
      *
      * @param from how many of the slot's KV rows are kept, below the number of tokens
-     * @param draftRanks candidates wanted of each head; 0 runs no draft layers
+     * @param draftRanks candidates wanted of each head; 0 if the sequence will never want any: no draft layers run
      */
     record PrefillRequest(int slot, int[] tokens, int from, AcceptanceRule rule, int draftRanks) {}
 
@@ -60,7 +60,7 @@ public interface Engine extends AutoCloseable {
      * One sequence's accepted path.
      *
      * @param path node numbers from the root down
-     * @param draftRanks candidates wanted of each head; 0 runs no draft layers
+     * @param draftRanks candidates wanted of each head; with 0 the draft layers read these rows when some are wanted next
      */
     record Acceptance(int slot, int[] path, int draftRanks) {}
 }

@@ -78,14 +78,15 @@ public final class KvSlots {
      * Gives a slot back after a sequence.
      *
      * @param committed the tokens whose rows the slot holds now; empty after a failure
+     * @param draftRows how many of them the draft layers have read for this sequence; what was reused counts by itself
      */
-    public synchronized void release(Lease lease, int[] committed, DraftTree tree) {
+    public synchronized void release(Lease lease, int[] committed, int draftRows) {
         Slot slot = slots[lease.slot()];
         if (free.contains(slot)) {
             throw new IllegalStateException("KV slot " + lease.slot() + " is free already");
         }
         slot.tokens = committed;
-        slot.draftRows = tree.depth() > 0 ? committed.length : Math.min(slot.draftRows, committed.length);
+        slot.draftRows = Math.min(committed.length, Math.max(slot.draftRows, draftRows));
         slot.lastUsed = ++clock;
         free.add(slot);
     }

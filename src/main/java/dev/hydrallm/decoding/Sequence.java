@@ -15,7 +15,8 @@ import java.util.Optional;
 public final class Sequence {
     private final KvSlots.Lease lease;
     private final int promptLength;
-    private final DraftTree tree;
+    private final boolean adaptive;
+    private Optional<TreeSizer> sizer = Optional.empty();
     private final AcceptanceRule rule;
     private final StopRules stops;
     private final TokenSink sink;
@@ -27,6 +28,12 @@ public final class Sequence {
     private int committed;
     private int next;
     private Drafts drafts = Drafts.NONE;
+    /** What the next step drafts, room permitting. */
+    private DraftTree tree;
+
+    /** Committed rows that the draft layers have not read yet. */
+    private int undrafted;
+
     private final List<Integer> acceptLengths = new ArrayList<>();
     private int draftedTokens;
     private final int[] draftedSteps;
@@ -38,16 +45,22 @@ public final class Sequence {
      * A request that is about to start.
      *
      * @param prompt token ids, not empty
-     * @param tree what to draft each step, no deeper than the engine has heads
+     * @param speculation what to draft each step, no deeper than the engine has heads
      * @param sink takes the tokens; must not throw
      */
     public Sequence(
-            KvSlots.Lease lease, int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops, TokenSink sink) {
+            KvSlots.Lease lease,
+            int[] prompt,
+            Speculation speculation,
+            AcceptanceRule rule,
+            StopRules stops,
+            TokenSink sink) {
         this.lease = lease;
         this.tokens = prompt.clone();
         this.length = prompt.length;
         this.promptLength = prompt.length;
-        this.tree = tree;
+        this.tree = speculation.tree();
+        this.adaptive = speculation.extent() == Speculation.Extent.ADAPTIVE && rule.lossless() && tree.depth() > 0;
         this.rule = rule;
         this.stops = stops;
         this.sink = sink;
@@ -79,9 +92,9 @@ public final class Sequence {
         return committed;
     }
 
-    /** The tree it was started with. */
-    public DraftTree tree() {
-        return tree;
+    /** How many leading tokens of the slot the draft layers have read for this sequence; 0 if it never drafts. */
+    public int draftRows() {
+        return draftedSteps.length == 0 ? 0 : committed - undrafted;
     }
 
     /** The slot it runs in. */
@@ -101,9 +114,16 @@ public final class Sequence {
                 phases);
     }
 
-    Engine.PrefillRequest prefillRequest() {
+    Engine.PrefillRequest prefillRequest(Experience experience) {
+        if (adaptive) {
+            TreeSizer made = new TreeSizer(tree, rule, experience);
+            sizer = Optional.of(made);
+            tree = made.next();
+        }
+        // Even if the first step is a plain one the draft layers read the prompt: later steps build on it.
+        int ranks = adaptive ? Math.max(1, tree.width()) : tree.width();
         return new Engine.PrefillRequest(
-                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, tree.width());
+                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, ranks);
     }
 
     void prefilled(Engine.Prefilled result) {
@@ -154,12 +174,23 @@ public final class Sequence {
         }
     }
 
-    Engine.Acceptance acceptance(int[] path) {
+    /** What to commit of a step, and to draft for the next. */
+    Engine.Acceptance acceptance(Engine.TreeQuery query, int[] path) {
+        sizer.ifPresent(chosen -> {
+            chosen.observe(query.tree(), path);
+            tree = chosen.next();
+        });
         return new Engine.Acceptance(lease.slot(), path, tree.width());
+    }
+
+    /** Whether the next commit's drafting is of the usual length, nothing to catch up on. */
+    boolean draftsUpToDate() {
+        return undrafted == 0;
     }
 
     void committed(int[] path, Verdict verdict, Drafts proposed) {
         committed += path.length;
+        undrafted = tree.depth() == 0 ? undrafted + path.length : 0;
         next = verdict.next()[path[path.length - 1]];
         drafts = proposed;
     }

@@ -17,6 +17,7 @@ public final class SpeculativeDecoder {
     private final Engine engine;
     private final EngineLimits limits;
     private final int nodeBudget;
+    private final Experience experience = new Experience();
 
     /**
      * A decoder of an engine.
@@ -33,7 +34,7 @@ public final class SpeculativeDecoder {
     /** Reads the prompt of a sequence that has a slot. */
     public void prefill(Sequence sequence) {
         long start = System.nanoTime();
-        sequence.prefilled(engine.prefill(sequence.prefillRequest()));
+        sequence.prefilled(engine.prefill(sequence.prefillRequest(experience)));
         sequence.spent(new Phases(System.nanoTime() - start, 0, 0, 0, 0));
     }
 
@@ -55,8 +56,14 @@ public final class SpeculativeDecoder {
         long t2 = System.nanoTime();
         List<int[]> accepted = accept(running, proposed, verdicts);
         long t3 = System.nanoTime();
-        commit(running, accepted, verdicts);
+        boolean drafted = commit(running, proposed, accepted, verdicts);
         long t4 = System.nanoTime();
+        if (running.size() == 1) {
+            experience.costs().verified(proposed.getFirst().tree().nodes(), t2 - t1);
+            if (drafted) {
+                experience.costs().drafted(t4 - t3);
+            }
+        }
         // The step is one pass for all of them: each bears an equal part.
         int share = running.size();
         Phases spent = new Phases(0, (t1 - t0) / share, (t2 - t1) / share, (t3 - t2) / share, (t4 - t3) / share);
@@ -88,23 +95,33 @@ public final class SpeculativeDecoder {
         return paths;
     }
 
-    /** A finished sequence's last step is not committed: its rows stay as they were for whoever reuses the slot. */
-    private void commit(List<Sequence> running, List<int[]> accepted, List<Verdict> verdicts) {
+    /**
+     * A finished sequence's last step is not committed: its rows stay as they were for whoever reuses the slot.
+     *
+     * @return whether drafts were made, without any catching up
+     */
+    private boolean commit(
+            List<Sequence> running, List<TreeQuery> proposed, List<int[]> accepted, List<Verdict> verdicts) {
         List<Integer> going = new ArrayList<>(running.size());
         List<Acceptance> acceptances = new ArrayList<>(running.size());
+        boolean drafted = true;
         for (int i = 0; i < running.size(); i++) {
-            if (running.get(i).finished().isEmpty()) {
+            Sequence sequence = running.get(i);
+            if (sequence.finished().isEmpty()) {
                 going.add(i);
-                acceptances.add(running.get(i).acceptance(accepted.get(i)));
+                Acceptance acceptance = sequence.acceptance(proposed.get(i), accepted.get(i));
+                acceptances.add(acceptance);
+                drafted &= acceptance.draftRanks() > 0 && sequence.draftsUpToDate();
             }
         }
         if (going.isEmpty()) {
-            return;
+            return false;
         }
         List<Drafts> drafts = engine.commit(acceptances);
         for (int k = 0; k < going.size(); k++) {
             int i = going.get(k);
             running.get(i).committed(accepted.get(i), verdicts.get(i), drafts.get(k));
         }
+        return drafted;
     }
 }

@@ -1,7 +1,9 @@
 package dev.hydrallm.evaluation;
 
+import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.Speculation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -11,7 +13,7 @@ import java.util.function.IntFunction;
 public final class ContentionBenchmark {
     private final IntFunction<Engine> loader;
     private final List<int[]> prompts;
-    private final DraftTree tree;
+    private final Speculation speculation;
     private final int tokens;
     private final int repeats;
 
@@ -34,13 +36,13 @@ public final class ContentionBenchmark {
      * A benchmark that loads an engine for each number of threads and closes it.
      *
      * @param loader makes an engine that runs this many threads
-     * @param tokens generated for each prompt
+     * @param tokens generated for each prompt, greedy
      */
     public ContentionBenchmark(
-            IntFunction<Engine> loader, List<int[]> prompts, DraftTree tree, int tokens, int repeats) {
+            IntFunction<Engine> loader, List<int[]> prompts, Speculation speculation, int tokens, int repeats) {
         this.loader = loader;
         this.prompts = prompts;
-        this.tree = tree;
+        this.speculation = speculation;
         this.tokens = tokens;
         this.repeats = repeats;
     }
@@ -65,9 +67,12 @@ public final class ContentionBenchmark {
     }
 
     private Line measure(Engine engine, int steps, int threads, int neighbours) {
+        DraftTree tree = speculation.tree();
         int context = StepBenchmark.usualContext(engine);
         List<StepBenchmark.Line> costs = new StepBenchmark(engine, context, steps).run(tree, 1, tree.nodes());
-        List<SpeedBenchmark.Line> speeds = new SpeedBenchmark(engine, prompts, tokens, repeats).run(List.of(tree));
+        List<SpeedBenchmark.Line> speeds = new SpeedBenchmark(
+                        engine, prompts, new AcceptanceRule.Greedy(), tokens, repeats)
+                .run(List.of(speculation));
         return new Line(threads, neighbours, costs.getFirst(), costs.getLast(), speeds.getFirst(), speeds.getLast());
     }
 }

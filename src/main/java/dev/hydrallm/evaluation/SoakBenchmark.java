@@ -1,7 +1,7 @@
 package dev.hydrallm.evaluation;
 
-import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.Speculation;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -17,13 +17,13 @@ public final class SoakBenchmark {
     private SoakBenchmark() {}
 
     /** Runs {@code steps} steps and looks at the memory ten times. */
-    public static List<Line> run(Engine engine, DraftTree tree, List<int[]> prompts, int steps) {
+    public static List<Line> run(Engine engine, Speculation speculation, List<int[]> prompts, int steps) {
         List<Line> lines = new ArrayList<>();
         int done = 0;
         for (int look = 0; look <= 10; look++) {
             int target = (int) ((long) steps * look / 10);
             while (done < target) {
-                done += SpeedBenchmark.steps(engine, tree, prompts, target - done);
+                done += SpeedBenchmark.steps(engine, speculation, prompts, target - done);
             }
             lines.add(new Line(done, resident()));
         }

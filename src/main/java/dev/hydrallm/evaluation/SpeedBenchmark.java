@@ -5,6 +5,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.decoding.TokenSink.Demand;
@@ -12,18 +13,21 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
-/** Tokens per second of whole generations, for one tree after the other in turns, so that noise falls on all alike. */
+/** Tokens per second of whole generations, one way of drafting after the other in turns, so that noise falls on all. */
 public final class SpeedBenchmark {
     private final Engine engine;
     private final List<int[]> prompts;
+    private final AcceptanceRule rule;
     private final int tokens;
     private final int repeats;
 
     /**
-     * One tree's result.
+     * One result.
      *
-     * @param nodes nodes of its tree; 1 is plain decoding
+     * @param nodes nodes of the whole tree; 1 is plain decoding
+     * @param extent how much of the tree its steps drafted
      * @param tokensPerSecond of decoding, prefill left out, by repeat
      * @param ratio to plain decoding within the same repeat
      * @param overhead share of wall time outside the device's programs, 0 to 1
@@ -31,6 +35,7 @@ public final class SpeedBenchmark {
      */
     public record Line(
             int nodes,
+            Speculation.Extent extent,
             Summary tokensPerSecond,
             Summary ratio,
             double tokensPerStep,
@@ -40,55 +45,71 @@ public final class SpeedBenchmark {
     /**
      * A benchmark on one engine; uses its slot 0.
      *
-     * @param tokens generated for each prompt, greedy, never ended by the model
+     * @param tokens generated for each prompt, never ended by the model
      */
-    public SpeedBenchmark(Engine engine, List<int[]> prompts, int tokens, int repeats) {
+    public SpeedBenchmark(Engine engine, List<int[]> prompts, AcceptanceRule rule, int tokens, int repeats) {
         this.engine = engine;
         this.prompts = prompts;
+        this.rule = rule;
         this.tokens = tokens;
         this.repeats = repeats;
     }
 
-    /** Measures plain decoding first, then each tree. */
-    public List<Line> run(List<DraftTree> trees) {
-        List<DraftTree> all = new ArrayList<>(List.of(DraftTree.ROOT_ONLY));
-        all.addAll(trees);
-        double[][] speed = new double[all.size()][repeats];
-        double[] tokensPerStep = new double[all.size()];
-        double[] overhead = new double[all.size()];
-        boolean[] sameIds = new boolean[all.size()];
-        List<int[]> plain = List.of();
+    /** Measures plain decoding first, then each way of drafting. */
+    public List<Line> run(List<Speculation> ways) {
+        List<Way> all = Stream.concat(Stream.of(Speculation.NONE), ways.stream())
+                .map(Way::new)
+                .toList();
         for (int repeat = -1; repeat < repeats; repeat++) {
-            for (int t = 0; t < all.size(); t++) {
-                Pass pass = pass(all.get(t));
-                if (repeat >= 0) {
-                    speed[t][repeat] = pass.tokens() * 1e9 / pass.nanos;
-                    tokensPerStep[t] = (double) pass.tokens() / pass.steps;
-                    overhead[t] += (1 - (double) pass.busy / pass.nanos) / repeats;
+            for (Way way : all) {
+                Pass pass = way.pass();
+                if (repeat < 0) {
+                    way.outputs = pass.outputs;
                 } else {
-                    plain = t == 0 ? pass.outputs : plain;
-                    sameIds[t] = Arrays.deepEquals(pass.outputs.toArray(), plain.toArray());
+                    way.measured.add(pass);
                 }
             }
         }
-        List<Line> lines = new ArrayList<>();
-        for (int t = 0; t < all.size(); t++) {
-            double[] ratio = new double[repeats];
-            for (int repeat = 0; repeat < repeats; repeat++) {
-                ratio[repeat] = speed[t][repeat] / speed[0][repeat];
-            }
-            lines.add(new Line(
-                    all.get(t).nodes(),
-                    Summary.of(speed[t]),
-                    Summary.of(ratio),
-                    tokensPerStep[t],
-                    overhead[t],
-                    sameIds[t]));
+        return all.stream().map(way -> way.line(all.getFirst())).toList();
+    }
+
+    /** One way of drafting, with a decoder of its own that learns what its steps cost, like a server's. */
+    private final class Way {
+        private final Speculation speculation;
+        private final SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
+        private final List<Pass> measured = new ArrayList<>();
+        private List<int[]> outputs = List.of();
+
+        Way(Speculation speculation) {
+            this.speculation = speculation;
         }
-        return lines;
+
+        Pass pass() {
+            StopRules stops = new StopRules(Set.of(), tokens, StopRules.UNLIMITED);
+            return prompts.stream()
+                    .map(prompt -> generate(engine, decoder, speculation, rule, prompt, stops))
+                    .reduce(Pass.NONE, Pass::plus);
+        }
+
+        Line line(Way plain) {
+            double[] speeds = measured.stream().mapToDouble(Pass::speed).toArray();
+            double[] ratios = new double[speeds.length];
+            Arrays.setAll(ratios, i -> speeds[i] / plain.measured.get(i).speed());
+            Pass all = measured.stream().reduce(Pass.NONE, Pass::plus);
+            return new Line(
+                    speculation.tree().nodes(),
+                    speculation.extent(),
+                    Summary.of(speeds),
+                    Summary.of(ratios),
+                    (double) all.tokens() / all.steps,
+                    1 - (double) all.busy / all.nanos,
+                    Arrays.deepEquals(outputs.toArray(), plain.outputs.toArray()));
+        }
     }
 
     private record Pass(List<int[]> outputs, int steps, long nanos, long busy) {
+        static final Pass NONE = new Pass(List.of(), 0, 0, 0);
+
         Pass plus(Pass other) {
             List<int[]> both = new ArrayList<>(outputs);
             both.addAll(other.outputs);
@@ -98,23 +119,24 @@ public final class SpeedBenchmark {
         int tokens() {
             return outputs.stream().mapToInt(output -> output.length).sum();
         }
-    }
 
-    private Pass pass(DraftTree tree) {
-        Pass sum = new Pass(List.of(), 0, 0, 0);
-        for (int[] prompt : prompts) {
-            sum = sum.plus(generate(engine, tree, prompt, new StopRules(Set.of(), tokens, StopRules.UNLIMITED)));
+        double speed() {
+            return tokens() * 1e9 / nanos;
         }
-        return sum;
     }
 
-    private static Pass generate(Engine engine, DraftTree tree, int[] prompt, StopRules stops) {
-        SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
+    private static Pass generate(
+            Engine engine,
+            SpeculativeDecoder decoder,
+            Speculation speculation,
+            AcceptanceRule rule,
+            int[] prompt,
+            StopRules stops) {
         Sequence sequence = new Sequence(
-                new KvSlots(1).acquire(prompt, tree),
+                new KvSlots(1).acquire(prompt, speculation.tree()),
                 prompt,
-                tree,
-                new AcceptanceRule.Greedy(),
+                speculation,
+                rule,
                 stops,
                 (token, origin) -> Demand.MORE);
         decoder.prefill(sequence);
@@ -128,12 +150,14 @@ public final class SpeedBenchmark {
         return new Pass(List.of(sequence.output()), steps, nanos, engine.busyNanos() - busy);
     }
 
-    /** Runs at most {@code most} steps over the prompts in turn and says how many it ran. */
-    static int steps(Engine engine, DraftTree tree, List<int[]> prompts, int most) {
+    /** Runs at most {@code most} greedy steps over the prompts in turn and says how many it ran. */
+    static int steps(Engine engine, Speculation speculation, List<int[]> prompts, int most) {
+        SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
         int done = 0;
         for (int[] prompt : prompts) {
             if (done < most) {
-                done += generate(engine, tree, prompt, new StopRules(Set.of(), StopRules.UNLIMITED, most - done))
+                StopRules stops = new StopRules(Set.of(), StopRules.UNLIMITED, most - done);
+                done += generate(engine, decoder, speculation, new AcceptanceRule.Greedy(), prompt, stops)
                         .steps();
             }
         }

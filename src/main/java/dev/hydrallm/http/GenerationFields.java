@@ -1,7 +1,7 @@
 package dev.hydrallm.http;
 
 import dev.hydrallm.decoding.AcceptanceRule;
-import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.serving.GenerationRequest;
 import dev.hydrallm.serving.TextModel;
@@ -14,7 +14,7 @@ import java.util.concurrent.ThreadLocalRandom;
  * are known: {@code top_k}, {@code min_p}, {@code acceptance}, {@code posterior_threshold}, {@code posterior_alpha},
  * {@code max_steps} and {@code no_speculation}.
  */
-record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopStrings, DraftTree tree) {
+record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopStrings, Speculation speculation) {
     private static final int MOST_STOPS = 4;
     private static final int LONGEST_STOP = 1_000;
     private static final String LOSSLESS = "lossless";
@@ -29,10 +29,10 @@ record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopS
         fields.string("user");
         int maxSteps = fields.integer("max_steps", 1, Integer.MAX_VALUE).orElse(StopRules.UNLIMITED);
         List<String> stopStrings = fields.strings("stop", MOST_STOPS, LONGEST_STOP);
-        DraftTree tree = fields.flag("no_speculation") ? DraftTree.ROOT_ONLY : model.tree();
+        Speculation speculation = fields.flag("no_speculation") ? Speculation.NONE : model.speculation();
         refuseWhatChangesLogits(fields);
         return new GenerationFields(
-                rule(fields), new StopRules(model.endTokens(), maxTokens, maxSteps), stopStrings, tree);
+                rule(fields), new StopRules(model.endTokens(), maxTokens, maxSteps), stopStrings, speculation);
     }
 
     /** A limit of tokens, at most the context's. */
@@ -81,7 +81,7 @@ record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopS
     }
 
     GenerationRequest request(int[] prompt) {
-        return new GenerationRequest(prompt, rule, tree, stops, stopStrings);
+        return new GenerationRequest(prompt, rule, speculation, stops, stopStrings);
     }
 
     /** The seed of what is sampled. */

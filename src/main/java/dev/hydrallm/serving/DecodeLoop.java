@@ -1,6 +1,5 @@
 package dev.hydrallm.serving;
 
-import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.EngineLimits;
 import dev.hydrallm.decoding.KvSlots;
@@ -157,7 +156,7 @@ public final class DecodeLoop implements AutoCloseable {
                 decoder.prefill(sequence);
                 active.put(sequence, next);
             } catch (RuntimeException e) {
-                slots.release(sequence.lease(), new int[0], DraftTree.ROOT_ONLY);
+                slots.release(sequence.lease(), new int[0], 0);
                 next.fail(e);
             } catch (Error e) {
                 next.fail(e);
@@ -189,7 +188,7 @@ public final class DecodeLoop implements AutoCloseable {
             slots.release(
                     sequence.lease(),
                     broken ? new int[0] : sequence.committedTokens(),
-                    broken ? DraftTree.ROOT_ONLY : sequence.tree());
+                    broken ? 0 : sequence.draftRows());
             entry.getValue().finish(sequence);
             return true;
         });

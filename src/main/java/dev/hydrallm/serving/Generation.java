@@ -55,9 +55,9 @@ public final class Generation {
     Sequence start(KvSlots slots) {
         started = System.nanoTime();
         Sequence made = new Sequence(
-                slots.acquire(request.prompt(), request.tree()),
+                slots.acquire(request.prompt(), request.speculation().tree()),
                 request.prompt(),
-                request.tree(),
+                request.speculation(),
                 request.rule(),
                 request.stops(),
                 this::take);

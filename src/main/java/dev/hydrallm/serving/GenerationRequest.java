@@ -1,7 +1,7 @@
 package dev.hydrallm.serving;
 
 import dev.hydrallm.decoding.AcceptanceRule;
-import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.StopRules;
 import java.util.List;
 
@@ -9,11 +9,11 @@ import java.util.List;
  * One text to generate.
  *
  * @param prompt token ids as the model reads them, BOS included
- * @param tree what to draft each step; {@link DraftTree#ROOT_ONLY} decodes plainly
+ * @param speculation what to draft each step; {@link Speculation#NONE} decodes plainly
  * @param stopStrings texts that end the output and are not shown
  */
 public record GenerationRequest(
-        int[] prompt, AcceptanceRule rule, DraftTree tree, StopRules stops, List<String> stopStrings) {
+        int[] prompt, AcceptanceRule rule, Speculation speculation, StopRules stops, List<String> stopStrings) {
     public GenerationRequest {
         stopStrings = List.copyOf(stopStrings);
         if (stopStrings.stream().anyMatch(String::isEmpty)) {

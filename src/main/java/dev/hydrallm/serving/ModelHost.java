@@ -130,7 +130,7 @@ public class ModelHost {
                     Duration.between(loaded, ready).toMillis(),
                     model.limits().slots(),
                     model.limits().contextLength(),
-                    model.tree().nodes());
+                    model.speculation().tree().nodes());
             state = new State.Ready(model);
         } catch (Throwable e) {
             fail(e);
@@ -152,7 +152,7 @@ public class ModelHost {
         GenerationRequest request = new GenerationRequest(
                 model.encode("def"),
                 new AcceptanceRule.Greedy(),
-                model.tree(),
+                model.speculation(),
                 new StopRules(Set.of(), SELF_TEST_TOKENS, StopRules.UNLIMITED),
                 List.of());
         GenerationResult result =

@@ -1,5 +1,6 @@
 package dev.hydrallm.serving;
 
+import dev.hydrallm.decoding.Speculation;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import io.smallrye.config.WithName;
@@ -24,6 +25,9 @@ public interface ServingConfig {
 
     /** Draft tree: a file or a name; without it the model's own. */
     Optional<String> tree();
+
+    /** adaptive or whole: how much of the tree a step drafts; without it adaptive for a model's own tree. */
+    Optional<Speculation.Extent> speculation();
 
     /** Decode one token a step. */
     @WithDefault("false")

@@ -2,6 +2,7 @@ package dev.hydrallm.serving;
 
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
@@ -22,7 +23,7 @@ public final class TextModel implements AutoCloseable {
     private final PackedModel pack;
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
-    private final DraftTree tree;
+    private final Speculation speculation;
     private final DecodeLoop loop;
     private final EngineLimits limits;
 
@@ -30,13 +31,13 @@ public final class TextModel implements AutoCloseable {
             PackedModel pack,
             Tokenizer tokenizer,
             ChatTemplate template,
-            DraftTree tree,
+            Speculation speculation,
             DecodeLoop loop,
             EngineLimits limits) {
         this.pack = pack;
         this.tokenizer = tokenizer;
         this.template = template;
-        this.tree = tree;
+        this.speculation = speculation;
         this.loop = loop;
         this.limits = limits;
     }
@@ -44,20 +45,23 @@ public final class TextModel implements AutoCloseable {
     /**
      * Loads a pack, which this closes in the end.
      *
-     * @param tree an explicit draft tree; without one the pack's own is taken, else the default for its heads
+     * @param speculation what a request drafts that does not say, see {@link #speculationOf}
      * @param queueLength requests that may wait for a slot
      */
-    public static TextModel load(
-            PackedModel pack, Optional<List<List<Integer>>> tree, EngineLoader loader, int queueLength) {
+    public static TextModel load(PackedModel pack, Speculation speculation, EngineLoader loader, int queueLength) {
         DecodeLoop loop = new DecodeLoop(() -> loader.load(pack), queueLength);
         try {
             // The tokenizer is read while the engine loads.
             Tokenizer tokenizer = tokenizerOf(pack);
             try {
                 ChatTemplate template = ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer);
-                DraftTree drafted = treeOf(pack, tree);
                 return new TextModel(
-                        pack, tokenizer, template, drafted, loop, loop.limits().join());
+                        pack,
+                        tokenizer,
+                        template,
+                        speculation,
+                        loop,
+                        loop.limits().join());
             } catch (RuntimeException e) {
                 tokenizer.close();
                 throw e;
@@ -82,6 +86,18 @@ public final class TextModel implements AutoCloseable {
         List<List<Integer>> paths =
                 explicit.or(() -> Optional.ofNullable(manifest.tree())).orElseGet(() -> NamedTrees.defaultFor(heads));
         return DraftTree.of(paths).withinDepth(heads);
+    }
+
+    /**
+     * What to draft with a pack: as much of its own tree as pays, but the whole of one that was asked for or was never
+     * measured with this model, unless {@code extent} says otherwise.
+     */
+    public static Speculation speculationOf(
+            PackedModel pack, Optional<List<List<Integer>>> explicit, Optional<Speculation.Extent> extent) {
+        boolean measured = explicit.isEmpty() && pack.manifest().tree() != null;
+        return new Speculation(
+                treeOf(pack, explicit),
+                extent.orElse(measured ? Speculation.Extent.ADAPTIVE : Speculation.Extent.WHOLE));
     }
 
     /**
@@ -121,8 +137,8 @@ public final class TextModel implements AutoCloseable {
     }
 
     /** What it drafts each step when a request does not say. */
-    public DraftTree tree() {
-        return tree;
+    public Speculation speculation() {
+        return speculation;
     }
 
     /** What its engine can hold. */

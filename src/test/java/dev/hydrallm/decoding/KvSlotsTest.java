@@ -15,8 +15,8 @@ class KvSlotsTest {
         KvSlots slots = new KvSlots(2);
         KvSlots.Lease a = slots.acquire(new int[] {1, 2, 3}, DRAFTING);
         KvSlots.Lease b = slots.acquire(new int[] {1, 2, 9}, DRAFTING);
-        slots.release(a, new int[] {1, 2, 3, 4, 5}, DRAFTING);
-        slots.release(b, new int[] {1, 2, 9, 4}, DRAFTING);
+        slots.release(a, new int[] {1, 2, 3, 4, 5}, 5);
+        slots.release(b, new int[] {1, 2, 9, 4}, 4);
         KvSlots.Lease next = slots.acquire(new int[] {1, 2, 3, 4, 7}, DRAFTING);
         assertThat(next).isEqualTo(new KvSlots.Lease(a.slot(), 4));
     }
@@ -24,19 +24,19 @@ class KvSlotsTest {
     @Test
     void theLastPromptTokenIsAlwaysRun() {
         KvSlots slots = new KvSlots(1);
-        slots.release(slots.acquire(new int[] {1, 2}, DRAFTING), new int[] {1, 2, 3}, DRAFTING);
+        slots.release(slots.acquire(new int[] {1, 2}, DRAFTING), new int[] {1, 2, 3}, 3);
         assertThat(slots.acquire(new int[] {1, 2, 3}, DRAFTING).reused()).isEqualTo(2);
     }
 
     @Test
     void rowsWithoutDraftLayersServeOnlyPlainDecoding() {
         KvSlots slots = new KvSlots(1);
-        slots.release(slots.acquire(new int[] {1, 2, 3}, PLAIN), new int[] {1, 2, 3, 4}, PLAIN);
+        slots.release(slots.acquire(new int[] {1, 2, 3}, PLAIN), new int[] {1, 2, 3, 4}, 0);
         assertThat(slots.acquire(new int[] {1, 2, 3, 4, 5}, DRAFTING).reused()).isZero();
-        slots.release(new KvSlots.Lease(0, 0), new int[] {1, 2, 3, 4}, DRAFTING);
+        slots.release(new KvSlots.Lease(0, 0), new int[] {1, 2, 3, 4}, 4);
         KvSlots.Lease plain = slots.acquire(new int[] {1, 2, 3, 4, 5}, PLAIN);
         assertThat(plain.reused()).isEqualTo(4);
-        slots.release(plain, new int[] {1, 2, 3, 4, 5, 6}, PLAIN);
+        slots.release(plain, new int[] {1, 2, 3, 4, 5, 6}, 0);
         assertThat(slots.acquire(new int[] {1, 2, 3, 4, 5, 6, 7}, DRAFTING).reused())
                 .isEqualTo(4);
     }
@@ -47,7 +47,7 @@ class KvSlotsTest {
         KvSlots.Lease lease = slots.acquire(new int[] {1}, PLAIN);
         assertThat(slots.available()).isZero();
         assertThatThrownBy(() -> slots.acquire(new int[] {1}, PLAIN)).isInstanceOf(IllegalStateException.class);
-        slots.release(lease, new int[0], PLAIN);
-        assertThatThrownBy(() -> slots.release(lease, new int[0], PLAIN)).isInstanceOf(IllegalStateException.class);
+        slots.release(lease, new int[0], 0);
+        assertThatThrownBy(() -> slots.release(lease, new int[0], 0)).isInstanceOf(IllegalStateException.class);
     }
 }

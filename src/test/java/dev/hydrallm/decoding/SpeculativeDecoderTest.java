@@ -31,17 +31,27 @@ class SpeculativeDecoderTest {
     }
 
     private Sequence start(int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops, TokenSink sink) {
-        Sequence sequence = new Sequence(slots.acquire(prompt, tree), prompt, tree, rule, stops, sink);
+        return start(prompt, Speculation.whole(tree), rule, stops, sink);
+    }
+
+    private Sequence start(
+            int[] prompt, Speculation speculation, AcceptanceRule rule, StopRules stops, TokenSink sink) {
+        Sequence sequence =
+                new Sequence(slots.acquire(prompt, speculation.tree()), prompt, speculation, rule, stops, sink);
         decoder.prefill(sequence);
         return sequence;
     }
 
     private Sequence run(int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops, TokenSink sink) {
-        Sequence sequence = start(prompt, tree, rule, stops, sink);
+        return run(prompt, Speculation.whole(tree), rule, stops, sink);
+    }
+
+    private Sequence run(int[] prompt, Speculation speculation, AcceptanceRule rule, StopRules stops, TokenSink sink) {
+        Sequence sequence = start(prompt, speculation, rule, stops, sink);
         while (sequence.finished().isEmpty()) {
             decoder.step(List.of(sequence));
         }
-        slots.release(sequence.lease(), sequence.committedTokens(), tree);
+        slots.release(sequence.lease(), sequence.committedTokens(), sequence.draftRows());
         return sequence;
     }
 
@@ -61,6 +71,29 @@ class SpeculativeDecoderTest {
     }
 
     @Property(tries = 100)
+    void howMuchOfATreeIsDraftedChangesNoText(@ForAll("trees") DraftTree tree, @ForAll long seed) {
+        int[] prompt = {3, (int) (seed & 7), 5};
+        AcceptanceRule sampled = new AcceptanceRule.Sampled(1, 0, 1, 0, seed);
+        Sequence first = run(prompt, Speculation.adaptive(tree), sampled, tokens(70), ALL);
+        assertThat(first.output()).containsExactly(engine.plain(prompt, 70, sampled));
+        // The next turn builds on rows that the draft layers may not have read.
+        int[] turn = Arrays.copyOf(first.committedTokens(), first.committedTokens().length + 1);
+        Sequence second = run(turn, Speculation.adaptive(tree), GREEDY, tokens(50), ALL);
+        assertThat(second.output()).containsExactly(engine.plain(turn, 50, GREEDY));
+        if (tree.depth() > 0) {
+            assertThat(second.statistics().reusedTokens()).isLessThanOrEqualTo(first.draftRows());
+        }
+    }
+
+    @Test
+    void aRuleWhoseTextDependsOnTheTreeIsGivenAllOfIt() {
+        AcceptanceRule typical = new AcceptanceRule.Typical(0.7, 0.09, 0.3);
+        Sequence sequence = run(new int[] {4}, Speculation.adaptive(CHAIN), typical, tokens(60), ALL);
+        Statistics statistics = sequence.statistics();
+        assertThat(statistics.draftedTokens()).isEqualTo(statistics.steps() * 3);
+    }
+
+    @Property(tries = 100)
     void committedRowsHoldTheAcceptedTokens(@ForAll("trees") DraftTree tree, @ForAll long seed) {
         int[] prompt = {1, (int) (seed & 7)};
         Sequence sequence = start(prompt, tree, GREEDY, tokens(40), ALL);
@@ -69,7 +102,7 @@ class SpeculativeDecoderTest {
             int[] committed = sequence.committedTokens();
             assertThat(engine.rows(sequence.lease().slot(), committed.length)).containsExactly(committed);
         }
-        slots.release(sequence.lease(), sequence.committedTokens(), tree);
+        slots.release(sequence.lease(), sequence.committedTokens(), sequence.draftRows());
     }
 
     @Test

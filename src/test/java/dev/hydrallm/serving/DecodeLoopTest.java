@@ -10,6 +10,7 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.EngineLimits;
 import dev.hydrallm.decoding.FakeEngine;
 import dev.hydrallm.decoding.FinishReason;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.decoding.Verdict;
 import dev.hydrallm.prompt.TextAssembler;
@@ -101,7 +102,11 @@ class DecodeLoopTest {
 
     private static Generation submit(DecodeLoop loop, int maxTokens, int... prompt) {
         GenerationRequest request = new GenerationRequest(
-                prompt, GREEDY, TREE, new StopRules(Set.of(), maxTokens, StopRules.UNLIMITED), List.of());
+                prompt,
+                GREEDY,
+                Speculation.whole(TREE),
+                new StopRules(Set.of(), maxTokens, StopRules.UNLIMITED),
+                List.of());
         Generation generation =
                 new Generation(request, GenerationListener.NONE, new TextAssembler(tokenizer, List.of()), loop);
         loop.submit(generation);

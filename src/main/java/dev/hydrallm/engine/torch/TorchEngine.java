@@ -24,6 +24,8 @@ public final class TorchEngine implements Engine {
     /** Below it threads that meet after every operator cost more than they bring (docs/performance.md). */
     private static final long FEWEST_WEIGHTS_FOR_ALL_THREADS = 250_000_000;
 
+    private static final int NEVER_DRAFTS = -1;
+
     private final TorchProgram program;
     private final EngineLimits limits;
     private final int prefillChunk;
@@ -31,10 +33,14 @@ public final class TorchEngine implements Engine {
     /** The last verified batch, for {@link #commit}. */
     private List<TreeQuery> verified = List.of();
 
+    /** Of each slot: rows that the draft layers have yet to read, or {@link #NEVER_DRAFTS}. */
+    private final int[] undrafted;
+
     private TorchEngine(TorchProgram program, EngineLimits limits, int prefillChunk) {
         this.program = program;
         this.limits = limits;
         this.prefillChunk = prefillChunk;
+        this.undrafted = new int[limits.slots()];
     }
 
     /**
@@ -91,6 +97,7 @@ public final class TorchEngine implements Engine {
         int[] tokens = request.tokens();
         checkPrompt(tokens, request.from());
         verified = List.of();
+        undrafted[request.slot()] = request.draftRanks() == 0 ? NEVER_DRAFTS : 0;
         int from = request.from();
         while (tokens.length - from > prefillChunk) {
             forward(request, from, prefillChunk, new Choice(prefillChunk, new Selection()));
@@ -170,6 +177,8 @@ public final class TorchEngine implements Engine {
 
     @Override
     public List<Drafts> commit(List<Acceptance> acceptances) {
+        Drafts[] drafts = new Drafts[acceptances.size()];
+        List<Integer> together = new ArrayList<>();
         List<Rows> rows = new ArrayList<>();
         List<Integer> accepted = new ArrayList<>();
         int ranks = 0;
@@ -177,18 +186,26 @@ public final class TorchEngine implements Engine {
         int index = 0;
         for (TreeQuery query : verified) {
             if (index < acceptances.size() && acceptances.get(index).slot() == query.slot()) {
-                Acceptance acceptance = acceptances.get(index++);
+                Acceptance acceptance = acceptances.get(index);
                 int[] path = acceptance.path();
                 if (path[path.length - 1] != path.length - 1) {
                     program.keep(query.slot(), query.start(), path);
                 }
-                if (acceptance.draftRanks() > 0) {
-                    for (int node : path) {
-                        accepted.add(firstRow + node);
-                    }
-                    rows.add(runOf(query.slot(), query.start(), path.length));
+                int offset = firstRow;
+                int[] kept = Arrays.stream(path).map(node -> offset + node).toArray();
+                if (acceptance.draftRanks() == 0) {
+                    putAside(query, kept);
+                    drafts[index] = Drafts.NONE;
+                } else if (undrafted[query.slot()] > 0) {
+                    putAside(query, kept);
+                    drafts[index] = catchUp(query.slot(), query.start() + kept.length, acceptance.draftRanks());
+                } else {
+                    Arrays.stream(kept).forEach(accepted::add);
+                    rows.add(runOf(query.slot(), query.start(), kept.length));
                     ranks = Math.max(ranks, acceptance.draftRanks());
+                    together.add(index);
                 }
+                index++;
             }
             firstRow += query.tree().nodes();
         }
@@ -196,15 +213,34 @@ public final class TorchEngine implements Engine {
             throw new IllegalStateException("slot " + acceptances.get(index).slot() + " was not verified last");
         }
         verified = List.of();
-        long[] ids = rows.isEmpty()
-                ? new long[0]
-                : program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, ranks);
-        List<Drafts> drafts = new ArrayList<>(acceptances.size());
-        int drafting = 0;
-        for (Acceptance acceptance : acceptances) {
-            drafts.add(acceptance.draftRanks() == 0 ? Drafts.NONE : drafts(ids, drafting++, rows.size(), ranks));
+        if (!rows.isEmpty()) {
+            long[] ids =
+                    program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, ranks);
+            for (int i = 0; i < together.size(); i++) {
+                drafts[together.get(i)] = drafts(ids, i, rows.size(), ranks);
+            }
         }
-        return drafts;
+        return List.of(drafts);
+    }
+
+    private void putAside(TreeQuery query, int[] rows) {
+        int slot = query.slot();
+        if (undrafted[slot] == NEVER_DRAFTS) {
+            return;
+        }
+        if (undrafted[slot] + rows.length > TorchProgram.UNDRAFTED_ROWS) {
+            catchUp(slot, query.start(), 0);
+        }
+        program.putAside(slot, undrafted[slot], rows);
+        undrafted[slot] += rows.length;
+    }
+
+    /** Lets the draft layers read what was committed since they last ran, which ends at row {@code end}. */
+    private Drafts catchUp(int slot, int end, int ranks) {
+        int waiting = undrafted[slot];
+        long[] ids = program.draftLate(runOf(slot, end - waiting, waiting), ranks);
+        undrafted[slot] = 0;
+        return drafts(ids, 0, 1, ranks);
     }
 
     /** One sequence's part of (heads, sequences, ranks). */

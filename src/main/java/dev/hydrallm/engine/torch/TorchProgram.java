@@ -23,6 +23,9 @@ import java.util.stream.IntStream;
  * layer 1 …. The draft layers have one of their own, written for accepted tokens only.
  */
 final class TorchProgram implements AutoCloseable {
+    /** Rows of a slot that wait for the draft layers at most. */
+    static final int UNDRAFTED_ROWS = 128;
+
     private final PtNDManager manager;
     private final Script script;
     private final TorchWeights weights;
@@ -32,6 +35,7 @@ final class TorchProgram implements AutoCloseable {
     private final IValue tap;
     private final List<IValue> caches;
     private final List<IValue> draftCaches;
+    private final List<IValue> undrafted;
 
     /** Fresh rows of one sequence behind its first {@code start} committed ones. */
     record Rows(int slot, int start, RowShape shape) {}
@@ -53,11 +57,15 @@ final class TorchProgram implements AutoCloseable {
         tap = values.of(values.keep(manager.create(new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)));
         caches = caches(shape, shape.layers(), options.slots(), cacheRows);
         draftCaches = caches(shape, model.draft().forkedLayers(), options.slots(), cacheRows);
+        undrafted = tensors(options.slots(), new Shape(UNDRAFTED_ROWS, shape.hiddenSize()));
     }
 
     private List<IValue> caches(Architecture shape, int layers, int slots, int rows) {
-        Shape size = new Shape(2L * layers, 1, shape.kvHeads(), rows, shape.headDim());
-        return IntStream.range(0, slots)
+        return tensors(slots, new Shape(2L * layers, 1, shape.kvHeads(), rows, shape.headDim()));
+    }
+
+    private List<IValue> tensors(int count, Shape size) {
+        return IntStream.range(0, count)
                 .mapToObj(slot -> values.of(values.keep(manager.create(size, DataType.FLOAT32))))
                 .toList();
     }
@@ -106,7 +114,7 @@ final class TorchProgram implements AutoCloseable {
         try (Values scope = new Values()) {
             List<Rows> rows = List.of(new Rows(0, 0, shapes.run(tokens)));
             int[] all = IntStream.range(0, tokens).toArray();
-            IValue states = call("draftStates", draftArguments(all, rows, scope), scope);
+            IValue states = call("draftStates", draftArguments(tap, all, rows, scope), scope);
             IValue result = call(
                     "headLogits",
                     new ArrayList<>(List.of(states, weights.residuals, weights.residualBiases, weights.headLmHeads)),
@@ -131,8 +139,12 @@ final class TorchProgram implements AutoCloseable {
      * @return token ids, (heads, sequences, ranks)
      */
     long[] draft(int[] accepted, List<Rows> rows, int ranks) {
+        return draft(tap, accepted, rows, ranks);
+    }
+
+    private long[] draft(IValue source, int[] accepted, List<Rows> rows, int ranks) {
         try (Values scope = new Values()) {
-            List<IValue> arguments = draftArguments(accepted, rows, scope);
+            List<IValue> arguments = draftArguments(source, accepted, rows, scope);
             arguments.addAll(2, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
             arguments.add(scope.of(ranks));
             IValue result = call("draft", arguments, scope);
@@ -140,6 +152,27 @@ final class TorchProgram implements AutoCloseable {
                     ? new long[0]
                     : scope.keep(result.toTensor(manager)).toLongArray();
         }
+    }
+
+    /**
+     * Puts rows of the last forward aside, for {@link #draftLate}.
+     *
+     * @param from rows of the slot that wait already
+     */
+    void putAside(int slot, int from, int[] accepted) {
+        try (Values scope = new Values()) {
+            call("putAside", List.of(tap, undrafted.get(slot), scope.list(accepted), scope.of(from)), scope);
+        }
+    }
+
+    /**
+     * As {@link #draft}, over all rows that were put aside.
+     *
+     * @param rows those rows as the cache takes them
+     */
+    long[] draftLate(Rows rows, int ranks) {
+        int[] all = IntStream.range(0, rows.shape().count()).toArray();
+        return draft(undrafted.get(rows.slot()), all, List.of(rows), ranks);
     }
 
     private IValue call(String method, List<IValue> arguments, Values scope) {
@@ -160,12 +193,12 @@ final class TorchProgram implements AutoCloseable {
         return arguments;
     }
 
-    private List<IValue> draftArguments(int[] accepted, List<Rows> rows, Values scope) {
+    private List<IValue> draftArguments(IValue source, int[] accepted, List<Rows> rows, Values scope) {
         List<IValue> arguments = new ArrayList<>(List.of(
                 weights.forkLayers,
                 weights.forkNorms,
                 rotary,
-                tap,
+                source,
                 cachesOf(draftCaches, rows, scope),
                 scope.list(accepted)));
         arguments.addAll(placeOf(rows, scope));

@@ -5,6 +5,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.decoding.TokenSink.Demand;
@@ -24,23 +25,29 @@ final class Decoding {
     }
 
     static Sequence sequence(KvSlots slots, int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops) {
-        return new Sequence(slots.acquire(prompt, tree), prompt, tree, rule, stops, (token, origin) -> Demand.MORE);
+        return sequence(slots, prompt, Speculation.whole(tree), rule, stops);
+    }
+
+    private static Sequence sequence(
+            KvSlots slots, int[] prompt, Speculation speculation, AcceptanceRule rule, StopRules stops) {
+        KvSlots.Lease lease = slots.acquire(prompt, speculation.tree());
+        return new Sequence(lease, prompt, speculation, rule, stops, (token, origin) -> Demand.MORE);
     }
 
     /** One request alone, in a slot of its own. */
     static Sequence run(Engine engine, int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops) {
-        return run(engine, new KvSlots(1), prompt, tree, rule, stops);
+        return run(engine, new KvSlots(1), prompt, Speculation.whole(tree), rule, stops);
     }
 
     static Sequence run(
-            Engine engine, KvSlots slots, int[] prompt, DraftTree tree, AcceptanceRule rule, StopRules stops) {
+            Engine engine, KvSlots slots, int[] prompt, Speculation speculation, AcceptanceRule rule, StopRules stops) {
         SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
-        Sequence sequence = sequence(slots, prompt, tree, rule, stops);
+        Sequence sequence = sequence(slots, prompt, speculation, rule, stops);
         decoder.prefill(sequence);
         while (sequence.finished().isEmpty()) {
             decoder.step(List.of(sequence));
         }
-        slots.release(sequence.lease(), sequence.committedTokens(), tree);
+        slots.release(sequence.lease(), sequence.committedTokens(), sequence.draftRows());
         return sequence;
     }
 }

@@ -9,6 +9,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The engine on models of random weights, small enough for a naive reference. */
 class TorchEngineTest {
@@ -176,14 +178,42 @@ class TorchEngineTest {
                 TorchEngine engine = TorchEngine.load(pack, small())) {
             KvSlots slots = new KvSlots(1);
             int[] prompt = prompt(9, 23);
-            Sequence first = Decoding.run(engine, slots, prompt, TREE, GREEDY, Decoding.tokens(20));
+            Sequence first = Decoding.run(engine, slots, prompt, Speculation.whole(TREE), GREEDY, Decoding.tokens(20));
             int[] turn = Arrays.copyOf(first.committedTokens(), first.committedTokens().length + 3);
-            Sequence second = Decoding.run(engine, slots, turn, TREE, GREEDY, Decoding.tokens(20));
+            Sequence second = Decoding.run(engine, slots, turn, Speculation.whole(TREE), GREEDY, Decoding.tokens(20));
             assertThat(second.statistics().reusedTokens()).isEqualTo(turn.length - 3);
             assertThat(second.output())
                     .containsExactly(Decoding.run(engine, turn, TREE, GREEDY, Decoding.tokens(20))
                             .output());
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 40, 140})
+    void draftsAreTheSameHoweverLateTheDraftLayersRead(int late) {
+        Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
+        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            assertThat(drafted(engine, late, 0)).isDeepEqualTo(drafted(engine, late, 3));
+        }
+    }
+
+    /** The drafts after some steps whose commits asked for {@code ranks}. */
+    private static int[][] drafted(Engine engine, int steps, int ranks) {
+        engine.prefill(request(prompt(9, 23)));
+        DraftTree chain = DraftTree.of(List.of(List.of(0), List.of(1)));
+        int start = 9;
+        for (int step = 0; step < steps; step++) {
+            int[] path = step % 3 == 0 ? new int[] {0, 2} : new int[] {0};
+            engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {step % 19, 4, 5}, chain, GREEDY)));
+            engine.commit(List.of(new Engine.Acceptance(0, path, ranks)));
+            start += path.length;
+        }
+        engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {7}, DraftTree.ROOT_ONLY, GREEDY)));
+        return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 3)))
+                .getFirst()
+                .candidates();
     }
 
     @Test

@@ -1,0 +1,32 @@
+package dev.hydrallm.decoding;
+
+/**
+ * What a request drafts at each step.
+ *
+ * @param tree the largest tree of a step; {@link DraftTree#ROOT_ONLY} decodes plainly
+ */
+public record Speculation(DraftTree tree, Extent extent) {
+    /** How much of the tree a step drafts. */
+    public enum Extent {
+        /** All of it, always: the steps of a seed are the same everywhere. */
+        WHOLE,
+        /**
+         * As many of its first nodes as pay, down to none, by what this text lets pass and what steps cost on this
+         * machine. Only the steps depend on it, never the text; a rule whose text would is given the whole tree.
+         */
+        ADAPTIVE
+    }
+
+    /** Plain decoding. */
+    public static final Speculation NONE = whole(DraftTree.ROOT_ONLY);
+
+    /** The whole tree at every step. */
+    public static Speculation whole(DraftTree tree) {
+        return new Speculation(tree, Extent.WHOLE);
+    }
+
+    /** At every step as much of the tree as pays. */
+    public static Speculation adaptive(DraftTree tree) {
+        return new Speculation(tree, Extent.ADAPTIVE);
+    }
+}

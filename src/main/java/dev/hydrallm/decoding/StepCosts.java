@@ -1,0 +1,103 @@
+package dev.hydrallm.decoding;
+
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+
+/**
+ * What the steps of a sequence that runs alone cost on one engine, ns.
+ *
+ * <p>All sizes share one scale: what makes a step slower, a longer context or a busy neighbour, makes steps of every size
+ * slower, so what was measured of one size counts for those that did not run lately.
+ */
+final class StepCosts {
+    private static final int PLAIN = 1;
+    private static final int ENOUGH = 3;
+
+    /** How much of what a step differs from the expected goes to all sizes. */
+    private static final double SCALE_RATE = 0.15;
+    /** How much goes to its own: for each step since that ran, for the longer ago the less is known. */
+    private static final double SHARE_RATE = 0.05;
+
+    private static final double MOST_SHARE_RATE = 0.5;
+    /** A step that took longer or shorter than this factor of the expected counts as if it was this. */
+    private static final double OUTLIER = 1.5;
+
+    private final NavigableMap<Integer, Share> verify = new TreeMap<>();
+    private final Share draft = new Share();
+    private double scale;
+    private int steps;
+    private int lastNodes;
+    private int stepsSincePlain;
+
+    private static final class Share {
+        double ofScale;
+        int seen;
+        int lastStep;
+    }
+
+    /** A forward of the base over so many nodes. The first after another size is not counted: caches are cold. */
+    void verified(int nodes, long nanos) {
+        steps++;
+        stepsSincePlain++;
+        if (nodes == lastNodes) {
+            add(verify.computeIfAbsent(nodes, ignored -> new Share()), nanos);
+            stepsSincePlain = nodes == PLAIN ? 0 : stepsSincePlain;
+        }
+        lastNodes = nodes;
+    }
+
+    /** A commit with the draft layers' pass over the accepted path, and the heads. */
+    void drafted(long nanos) {
+        add(draft, nanos);
+    }
+
+    private void add(Share share, long nanos) {
+        if (scale == 0) {
+            scale = nanos;
+        }
+        int since = steps - share.lastStep;
+        share.lastStep = steps;
+        if (share.seen++ == 0) {
+            share.ofScale = nanos / scale;
+            return;
+        }
+        double surprise = Math.clamp(nanos / (scale * share.ofScale), 1 / OUTLIER, OUTLIER);
+        double rate = Math.max(1.0 / share.seen, Math.min(MOST_SHARE_RATE, since * SHARE_RATE));
+        scale *= Math.pow(surprise, SCALE_RATE);
+        share.ofScale *= Math.pow(surprise, rate);
+    }
+
+    /** Nodes to try next while too little is known to compare sizes; 0 when enough is. */
+    int toTry(int nodes) {
+        if (verify.isEmpty() || verify.lastKey() == PLAIN || draft.seen < ENOUGH) {
+            return nodes;
+        }
+        Share plain = verify.get(PLAIN);
+        return plain == null || plain.seen < ENOUGH ? PLAIN : 0;
+    }
+
+    /** Steps since one without drafts was measured. */
+    int stepsSincePlain() {
+        return stepsSincePlain;
+    }
+
+    /** A step of so many nodes, with its drafting if there is any. Between and beyond sizes that were seen: a line. */
+    double of(int nodes) {
+        return scale * (verify(nodes) + (nodes == PLAIN ? 0 : draft.ofScale));
+    }
+
+    private double verify(int nodes) {
+        Map.Entry<Integer, Share> below = verify.floorEntry(nodes);
+        if (below.getKey() == nodes) {
+            return below.getValue().ofScale;
+        }
+        Map.Entry<Integer, Share> above = verify.higherEntry(nodes);
+        Map.Entry<Integer, Share> from = above == null ? verify.firstEntry() : below;
+        Map.Entry<Integer, Share> to = above == null ? below : above;
+        double start = from.getValue().ofScale;
+        // More nodes never cost less, whatever the noise of two measurements says.
+        double slope = Math.max(0, to.getValue().ofScale - start) / (to.getKey() - from.getKey());
+        return start + slope * (nodes - from.getKey());
+    }
+}
