@@ -231,8 +231,9 @@ public final class TorchEngine implements Engine {
         if (undrafted[slot] + rows.length > TorchProgram.UNDRAFTED_ROWS) {
             catchUp(slot, query.start(), 0);
         }
-        program.putAside(slot, undrafted[slot], rows);
-        undrafted[slot] += rows.length;
+        for (int row : rows) {
+            program.putAside(slot, undrafted[slot]++, row);
+        }
     }
 
     /** Lets the draft layers read what was committed since they last ran, which ends at row {@code end}. */

@@ -155,13 +155,13 @@ final class TorchProgram implements AutoCloseable {
     }
 
     /**
-     * Puts rows of the last forward aside, for {@link #draftLate}.
+     * Puts a row of the last forward aside, for {@link #draftLate}.
      *
-     * @param from rows of the slot that wait already
+     * @param place rows of the slot that wait already
      */
-    void putAside(int slot, int from, int[] accepted) {
+    void putAside(int slot, int place, int row) {
         try (Values scope = new Values()) {
-            call("putAside", List.of(tap, undrafted.get(slot), scope.list(accepted), scope.of(from)), scope);
+            call("putAside", List.of(tap, scope.of(row), undrafted.get(slot), scope.of(place)), scope);
         }
     }
 
