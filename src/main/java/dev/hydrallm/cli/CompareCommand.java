@@ -30,7 +30,7 @@ import picocli.CommandLine.Parameters;
             "Give the better model, such as the one in full precision, as A. Both must have the same tokens.",
             "",
             "Example:  hydra eval compare packs/none packs/int8 --text held-out.py",
-            "          hydra eval compare packs/none models/demo --text held-out.py --stride 128 --format markdown"
+            "          hydra eval compare base/ packs/int8 --text held-out.py --format markdown"
         })
 final class CompareCommand implements Callable<Integer> {
     @Parameters(

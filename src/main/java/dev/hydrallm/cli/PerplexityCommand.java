@@ -20,10 +20,11 @@ import picocli.CommandLine.Mixin;
         footer = {
             "",
             "Only models that cut text into the same tokens can be compared by it, on the same text with the same window"
-                    + " and stride.",
+                    + " and stride. The base alone is scored: drafts change how fast a text comes, not which, and so what"
+                    + " the options say of drafting changes nothing here.",
             "",
             "Example:  hydra eval perplexity --text held-out.py",
-            "          hydra eval perplexity --model packs/int8 --text held-out.py --stride 128 --format json"
+            "          hydra eval perplexity --model packs/int8 --text held-out.py --format json"
         })
 final class PerplexityCommand implements Callable<Integer> {
     @Mixin
