@@ -24,6 +24,7 @@ import picocli.CommandLine.ScopeType;
             PackCommand.class,
             InspectCommand.class,
             BenchCommand.class,
+            EvalCommand.class,
             RehearseCommand.class
         },
         footer = {

@@ -5,12 +5,17 @@ import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.torch.TorchEngine;
 import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchOptions;
+import dev.hydrallm.engine.torch.TorchScorer;
+import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.serving.TextModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -60,6 +65,27 @@ final class Models {
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
         TorchNatives.load(Progress.ofNatives());
         return TorchEngine.load(pack, torchOptions(options).withSlots(slots));
+    }
+
+    /**
+     * Makes a scorer of text, on the calling thread, which will own it.
+     *
+     * @param window most tokens of a window
+     */
+    static Scorer scorer(PackedModel pack, ModelOptions options, int window) {
+        TorchNatives.load(Progress.ofNatives());
+        return TorchScorer.load(pack, torchOptions(options).withContextLength(window));
+    }
+
+    /** The most tokens of a sequence. */
+    static int context(PackedModel pack, ModelOptions options) {
+        return TorchEngine.contextLength(pack, torchOptions(options));
+    }
+
+    /** Its name, and the format of most of its weights, which the name need not tell. */
+    static String label(PackedModel pack) {
+        WeightFormat format = pack.manifest().quantization().get(TensorGroup.LAYERS);
+        return pack.manifest().name() + " " + String.valueOf(format).toLowerCase(Locale.ROOT);
     }
 
     /** The threads that the engine of a pack runs on. */

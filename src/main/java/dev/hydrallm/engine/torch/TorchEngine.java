@@ -56,14 +56,7 @@ public final class TorchEngine implements Engine {
     }
 
     static TorchEngine load(PackedModel model, TorchOptions options, ActivationRange range) {
-        int trained = model.architecture().contextLength();
-        int context = options.contextLength() == 0 ? trained : options.contextLength();
-        if (context > trained) {
-            throw new IllegalArgumentException(
-                    "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
-        }
-        TorchNatives.load();
-        JniUtils.setNumThreads(threads(model, options));
+        int context = prepare(model, options);
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
         EngineLimits limits = new EngineLimits(
@@ -73,6 +66,29 @@ public final class TorchEngine implements Engine {
                 model.draft().heads(),
                 model.architecture().vocabSize());
         return new TorchEngine(new TorchProgram(model, options, cacheRows, range), limits, options.prefillChunk());
+    }
+
+    /** Makes this thread ready to run a model; returns the tokens of a sequence. */
+    static int prepare(PackedModel model, TorchOptions options) {
+        int context = contextLength(model, options);
+        TorchNatives.load();
+        JniUtils.setNumThreads(threads(model, options));
+        return context;
+    }
+
+    /**
+     * The tokens of a sequence: the option's, else all that the model was made for.
+     *
+     * @throws IllegalArgumentException if the option's are more
+     */
+    public static int contextLength(PackedModel model, TorchOptions options) {
+        int trained = model.architecture().contextLength();
+        int context = options.contextLength() == 0 ? trained : options.contextLength();
+        if (context > trained) {
+            throw new IllegalArgumentException(
+                    "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
+        }
+        return context;
     }
 
     /** The threads that a model's operators run on: the option's, else one for a small model and all for others. */
@@ -142,10 +158,14 @@ public final class TorchEngine implements Engine {
         if (from < 0 || from >= tokens.length) {
             throw new IllegalArgumentException("cannot keep " + from + " of " + tokens.length + " prompt tokens");
         }
+        checkTokens(tokens, limits.vocabularySize());
+    }
+
+    static void checkTokens(int[] tokens, int vocabularySize) {
         for (int token : tokens) {
-            if (token < 0 || token >= limits.vocabularySize()) {
+            if (token < 0 || token >= vocabularySize) {
                 throw new IllegalArgumentException(
-                        "token id " + token + " is not within 0 and " + (limits.vocabularySize() - 1));
+                        "token id " + token + " is not within 0 and " + (vocabularySize - 1));
             }
         }
     }

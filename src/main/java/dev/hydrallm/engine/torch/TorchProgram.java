@@ -100,6 +100,18 @@ final class TorchProgram implements AutoCloseable {
         }
     }
 
+    /**
+     * One forward over fresh rows of one sequence.
+     *
+     * @return natural logarithm of the probability of every token after each row, (rows * vocabulary)
+     */
+    double[] logProbabilities(int[] ids, Rows rows) {
+        try (Values scope = new Values()) {
+            IValue result = call("logProbabilities", forwardArguments(ids, List.of(rows), scope), scope);
+            return scope.keep(result.toTensor(manager)).toDoubleArray();
+        }
+    }
+
     /** The base's logits after a run of tokens in an empty slot 0, (vocabulary). */
     float[] logits(int[] ids) {
         try (Values scope = new Values()) {
