@@ -7,6 +7,7 @@ import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchOptions;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.serving.StartPhases;
 import dev.hydrallm.serving.TextModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,7 +41,7 @@ final class Models {
 
     private static TextModel load(
             ModelOptions options, int slots, int queueLength, Function<PackedModel, Speculation> drafting) {
-        PackedModel pack = open(options);
+        PackedModel pack = StartPhases.ofProcess().during("read", () -> open(options));
         Speculation speculation;
         try {
             speculation = drafting.apply(pack);
@@ -58,8 +59,13 @@ final class Models {
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
-        TorchNatives.load(Progress.ofNatives());
-        return TorchEngine.load(pack, torchOptions(options).withSlots(slots));
+        StartPhases phases = StartPhases.ofProcess();
+        phases.during("natives", () -> {
+            TorchNatives.load(Progress.ofNatives());
+            return pack;
+        });
+        return phases.during(
+                "convert", () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
     }
 
     /** The threads that the engine of a pack runs on. */
