@@ -102,7 +102,7 @@ record BenchReport(
 
     private Table speedTable() {
         Table table = new Table(
-                "tree nodes, temperature " + temperature,
+                "tree nodes, " + (temperature == 0 ? "greedy" : "temperature " + temperature),
                 "tokens/s",
                 "ratio to plain",
                 "tokens/step",

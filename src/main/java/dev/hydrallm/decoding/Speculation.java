@@ -12,7 +12,8 @@ public record Speculation(DraftTree tree, Extent extent) {
         WHOLE,
         /**
          * As many of its first nodes as pay, down to none, by what this text lets pass and what steps cost on this
-         * machine. Only the steps depend on it, never the text; a rule whose text would is given the whole tree.
+         * machine. Only the steps depend on it, never the text; where the text would, by the rule or by a limit of
+         * steps, the whole tree is drafted.
          */
         ADAPTIVE
     }

@@ -35,12 +35,15 @@ public final class TorchEngine implements Engine {
 
     /** Of each slot: rows that the draft layers have yet to read, or {@link #NEVER_DRAFTS}. */
     private final int[] undrafted;
+    /** Of each slot: the position of the first of them. */
+    private final int[] undraftedFrom;
 
     private TorchEngine(TorchProgram program, EngineLimits limits, int prefillChunk) {
         this.program = program;
         this.limits = limits;
         this.prefillChunk = prefillChunk;
         this.undrafted = new int[limits.slots()];
+        this.undraftedFrom = new int[limits.slots()];
     }
 
     /**
@@ -198,7 +201,7 @@ public final class TorchEngine implements Engine {
                     drafts[index] = Drafts.NONE;
                 } else if (undrafted[query.slot()] > 0) {
                     putAside(query, kept);
-                    drafts[index] = catchUp(query.slot(), query.start() + kept.length, acceptance.draftRanks());
+                    drafts[index] = draftLate(query.slot(), acceptance.draftRanks());
                 } else {
                     Arrays.stream(kept).forEach(accepted::add);
                     rows.add(runOf(query.slot(), query.start(), kept.length));
@@ -229,17 +232,26 @@ public final class TorchEngine implements Engine {
             return;
         }
         if (undrafted[slot] + rows.length > TorchProgram.UNDRAFTED_ROWS) {
-            catchUp(slot, query.start(), 0);
+            catchUp(slot);
+        }
+        if (undrafted[slot] == 0) {
+            undraftedFrom[slot] = query.start();
         }
         for (int row : rows) {
             program.putAside(slot, undrafted[slot]++, row);
         }
     }
 
-    /** Lets the draft layers read what was committed since they last ran, which ends at row {@code end}. */
-    private Drafts catchUp(int slot, int end, int ranks) {
-        int waiting = undrafted[slot];
-        long[] ids = program.draftLate(runOf(slot, end - waiting, waiting), ranks);
+    @Override
+    public void catchUp(int slot) {
+        if (undrafted[slot] > 0) {
+            draftLate(slot, 0);
+        }
+    }
+
+    /** Runs the draft layers over what was put aside. */
+    private Drafts draftLate(int slot, int ranks) {
+        long[] ids = program.draftLate(runOf(slot, undraftedFrom[slot], undrafted[slot]), ranks);
         undrafted[slot] = 0;
         return drafts(ids, 0, 1, ranks);
     }
