@@ -1,8 +1,5 @@
 package dev.hydrallm.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.ComparisonBenchmark;
 import dev.hydrallm.evaluation.ContentionBenchmark;
@@ -27,7 +24,8 @@ record BenchReport(
         List<SoakBenchmark.Line> soak,
         List<ContentionBenchmark.Line> contention,
         @Nullable String comparedWith,
-        List<ComparisonBenchmark.Line> comparison) {
+        List<ComparisonBenchmark.Line> comparison)
+        implements Report {
 
     static BenchReport of(Machine machine, String model, int threads) {
         return new BenchReport(machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of());
@@ -57,15 +55,9 @@ record BenchReport(
         return new BenchReport(machine, model, threads, steps, temperature, speed, soak, contention, other, lines);
     }
 
-    String json() throws JsonProcessingException {
-        return JsonMapper.builder()
-                .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                .build()
-                .writeValueAsString(this);
-    }
-
     /** The machine and every part that is there. */
-    String tables(Function<Table, String> style) {
+    @Override
+    public String tables(Function<Table, String> style) {
         StringBuilder text = new StringBuilder(String.format(
                 "%s on %s, %d processors, %s, %s, Java %s%n",
                 model,
@@ -155,11 +147,11 @@ record BenchReport(
         return table;
     }
 
-    private static String spread(Summary summary, int digits) {
+    static String spread(Summary summary, int digits) {
         return number(summary.mean(), digits) + " ± " + number(summary.deviation(), digits);
     }
 
-    private static String number(double value, int digits) {
+    static String number(double value, int digits) {
         return String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 }

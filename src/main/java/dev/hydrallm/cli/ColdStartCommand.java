@@ -10,7 +10,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -18,8 +20,9 @@ import picocli.CommandLine.Option;
 @Command(
         name = "coldstart",
         sortOptions = false,
-        description = "Starts the server again and again and measures every phase, from the process's first moment to its"
-                + " first token.",
+        description =
+                "Starts the server again and again and measures every phase, from the process's first moment to its"
+                        + " first token.",
         footer = {
             "",
             "jvm, door (the port answers 503), http (Quarkus listens) and ready count from the process's start; natives,",
@@ -51,7 +54,7 @@ final class ColdStartCommand implements Callable<Integer> {
             paramLabel = "FORMAT",
             defaultValue = "table",
             description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    BenchCommand.Format format = BenchCommand.Format.TABLE;
+    Report.Format format = Report.Format.TABLE;
 
     @Override
     public Integer call() throws IOException {
@@ -65,11 +68,35 @@ final class ColdStartCommand implements Callable<Integer> {
         List<ColdStartBenchmark.Line> lines = new ArrayList<>();
         for (Files kind : kinds) {
             int before = kinds.indexOf(kind) * starts;
-            lines.addAll(
-                    benchmark.run(kind, starts, done -> progress.count(before + done, kinds.size() * starts, "starts")));
+            lines.addAll(benchmark.run(
+                    kind, starts, done -> progress.count(before + done, kinds.size() * starts, "starts")));
         }
-        BenchReport.of(Machine.here(), served.toString(), 0).withStarts(lines).print(format);
+        new Starts(Machine.here(), served.toString(), starts, lines).print(format);
         return 0;
+    }
+
+    /** The result. */
+    private record Starts(Machine machine, String model, int starts, List<ColdStartBenchmark.Line> phases)
+            implements Report {
+        @Override
+        public String tables(Function<Table, String> style) {
+            Table table = new Table("files", "phase", "ms", "median", "least");
+            phases.forEach(line -> table.row(
+                    line.files().name().toLowerCase(Locale.ROOT),
+                    line.phase(),
+                    BenchReport.spread(line.time(), 0),
+                    BenchReport.number(line.time().median(), 0),
+                    BenchReport.number(line.time().least(), 0)));
+            return String.format(
+                    "%s on %s, %d processors, %s, Java %s, %d starts each%n%n%s",
+                    model,
+                    machine.processor(),
+                    machine.processors(),
+                    machine.system(),
+                    machine.java(),
+                    starts,
+                    style.apply(table));
+        }
     }
 
     /** This program as it runs now, serving. */

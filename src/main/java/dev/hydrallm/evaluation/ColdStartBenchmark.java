@@ -63,8 +63,8 @@ public final class ColdStartBenchmark {
                 if (files == Files.COLD) {
                     PageCache.forget(places);
                 }
-                start().forEach((phase, millis) ->
-                        measured.computeIfAbsent(phase, ignored -> new ArrayList<>()).add(millis));
+                start().forEach((phase, millis) -> measured.computeIfAbsent(phase, ignored -> new ArrayList<>())
+                        .add(millis));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             } catch (InterruptedException e) {

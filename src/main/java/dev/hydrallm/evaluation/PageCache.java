@@ -18,15 +18,12 @@ final class PageCache {
 
     private static final MethodHandle OPEN = function("open", ValueLayout.ADDRESS, ValueLayout.JAVA_INT);
     private static final MethodHandle ADVISE = function(
-            "posix_fadvise",
-            ValueLayout.JAVA_INT,
-            ValueLayout.JAVA_LONG,
-            ValueLayout.JAVA_LONG,
-            ValueLayout.JAVA_INT);
+            "posix_fadvise", ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
     private static final MethodHandle CLOSE = function("close", ValueLayout.JAVA_INT);
 
     private PageCache() {}
 
+    @SuppressWarnings("restricted") // plain functions of the C library
     private static MethodHandle function(String name, java.lang.foreign.MemoryLayout... arguments) {
         Linker linker = Linker.nativeLinker();
         return linker.downcallHandle(

@@ -25,7 +25,8 @@ public final class FrontDoor implements AutoCloseable {
     private static final AtomicReference<@Nullable FrontDoor> OPEN = new AtomicReference<>();
     private static final int BACKLOG = 128;
     private static final int PATIENCE_MILLIS = 2_000;
-    private static final int LONGEST_REQUEST = 1 << 16;
+    private static final int LONGEST_HEAD = 1 << 16;
+    private static final int LONGEST_BODY = 4 << 20;
 
     private static final String STARTING = """
             {"error":{"message":"the server is starting; try again in a moment","type":"unavailable_error","param":null,\
@@ -47,7 +48,7 @@ public final class FrontDoor implements AutoCloseable {
      * @throws BindException if something else listens there
      * @throws IOException if the address is none of this machine's
      */
-    public static void open(String host, int port) throws IOException {
+    public static FrontDoor open(String host, int port) throws IOException {
         InetSocketAddress address = new InetSocketAddress(InetAddress.getByName(host), port);
         // Sharing a port is what lets Quarkus take over; it must not hide that another server is there.
         try (ServerSocket probe = new ServerSocket()) {
@@ -61,6 +62,7 @@ public final class FrontDoor implements AutoCloseable {
         FrontDoor door = new FrontDoor(socket);
         OPEN.set(door);
         Thread.ofPlatform().name("hydra-front-door").daemon(true).start(door::answer);
+        return door;
     }
 
     private void answer() {
@@ -80,16 +82,16 @@ public final class FrontDoor implements AutoCloseable {
             client.getOutputStream().write(response(path(client.getInputStream())));
             client.shutdownOutput();
             // A client that still sends would take a reset for a lost answer.
-            client.getInputStream().readNBytes(LONGEST_REQUEST);
+            client.getInputStream().skipNBytes(LONGEST_BODY);
         } catch (IOException e) {
             // It went away, or never said what it wanted.
         }
     }
 
-    /** The target of the request's first line; the rest of its head is read and ignored. */
+    /** The path of the request's first line; the rest of its head is read and ignored. */
     private static String path(InputStream in) throws IOException {
         StringBuilder head = new StringBuilder();
-        while (head.length() < LONGEST_REQUEST && head.indexOf("\r\n\r\n") < 0) {
+        while (head.length() < LONGEST_HEAD && head.indexOf("\r\n\r\n") < 0) {
             byte[] some = new byte[4096];
             int length = in.read(some);
             if (length < 0) {
@@ -98,7 +100,7 @@ public final class FrontDoor implements AutoCloseable {
             head.append(new String(some, 0, length, StandardCharsets.ISO_8859_1));
         }
         String[] words = head.toString().split("[ \r]", 3);
-        return words.length > 1 ? words[1] : "";
+        return words.length > 1 ? words[1].replaceFirst("\\?.*", "") : "";
     }
 
     private static byte[] response(String path) {
