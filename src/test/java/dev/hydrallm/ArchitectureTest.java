@@ -39,7 +39,7 @@ final class ArchitectureTest {
             .whereLayer("cli")
             .mayNotBeAccessedByAnyLayer()
             .whereLayer("http")
-            .mayNotBeAccessedByAnyLayer()
+            .mayOnlyBeAccessedByLayers("cli")
             // Its port Scorer is the engine's to implement, as Engine of decoding is: what measures knows no device.
             .whereLayer("evaluation")
             .mayOnlyBeAccessedByLayers("engine", "cli")

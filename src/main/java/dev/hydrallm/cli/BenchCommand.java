@@ -28,6 +28,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         sortOptions = false,
+        subcommands = ColdStartCommand.class,
         description = "Measures a model on this machine: ms per step against nodes, tokens/s with and without"
                 + " speculation.",
         footer = {
@@ -35,7 +36,8 @@ import picocli.CommandLine.Option;
             "Example:  hydra bench --threads 1 --format markdown",
             "          hydra bench --temperature 0.7",
             "          hydra bench --soak 10000    (memory over many steps)",
-            "          hydra bench --contention    (threads, and a busy neighbour)"
+            "          hydra bench --contention    (threads, and a busy neighbour)",
+            "          hydra bench coldstart       (every phase of the server's start)"
         })
 final class BenchCommand implements Callable<Integer> {
     private static final long SEED = 7;

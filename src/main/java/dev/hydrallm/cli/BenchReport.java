@@ -146,7 +146,7 @@ record BenchReport(
         return table;
     }
 
-    private static String spread(Summary summary, int digits) {
+    static String spread(Summary summary, int digits) {
         return Table.number(summary.mean(), digits) + " ± " + Table.number(summary.deviation(), digits);
     }
 }

@@ -11,6 +11,7 @@ import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.serving.StartPhases;
 import dev.hydrallm.serving.TextModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,7 +46,7 @@ final class Models {
 
     private static TextModel load(
             ModelOptions options, int slots, int queueLength, Function<PackedModel, Speculation> drafting) {
-        PackedModel pack = open(options);
+        PackedModel pack = StartPhases.ofProcess().during("read", () -> open(options));
         Speculation speculation;
         try {
             speculation = drafting.apply(pack);
@@ -63,8 +64,13 @@ final class Models {
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
-        TorchNatives.load(Progress.ofNatives());
-        return TorchEngine.load(pack, torchOptions(options).withSlots(slots));
+        StartPhases phases = StartPhases.ofProcess();
+        phases.during("natives", () -> {
+            TorchNatives.load(Progress.ofNatives());
+            return pack;
+        });
+        return phases.during(
+                "convert", () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
     }
 
     /**

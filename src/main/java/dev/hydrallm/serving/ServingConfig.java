@@ -9,6 +9,9 @@ import java.util.Optional;
 /** What a server serves and how much at once. Each key is also an environment variable: {@code HYDRA_MODEL} … */
 @ConfigMapping(prefix = "hydra")
 public interface ServingConfig {
+    int DEFAULT_SLOTS = 1;
+    int DEFAULT_QUEUE = 64;
+
     /** Where the program is installed, with the demo model; set by the launcher and the image. */
     Optional<String> home();
 
@@ -42,11 +45,11 @@ public interface ServingConfig {
     int threads();
 
     /** Sequences that run at once. */
-    @WithDefault("1")
+    @WithDefault("" + DEFAULT_SLOTS)
     int slots();
 
     /** Requests that may wait for a slot; more are refused with 429. */
-    @WithDefault("64")
+    @WithDefault("" + DEFAULT_QUEUE)
     int queue();
 
     /** Every route but health answers 401 without this bearer token, which is taken as it is, nothing in it expanded. */
