@@ -104,8 +104,13 @@ final class ColdStartCommand implements Callable<Integer> {
         List<String> words = new ArrayList<>();
         words.add(ProcessHandle.current().info().command().orElse("java"));
         words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-        words.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "serve"));
-        words.addAll(List.of("--model", model.toString()));
+        String classPath = System.getProperty("java.class.path");
+        // The launcher lists the jars; an image runs the one that names the others.
+        words.addAll(
+                classPath.endsWith("quarkus-run.jar")
+                        ? List.of("-jar", classPath)
+                        : List.of("-cp", classPath, Main.class.getName()));
+        words.addAll(List.of("serve", "--model", model.toString()));
         return words;
     }
 
