@@ -65,12 +65,17 @@ final class Models {
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
         StartPhases phases = StartPhases.ofProcess();
-        phases.during("natives", () -> {
-            TorchNatives.load(Progress.ofNatives());
-            return pack;
-        });
+        loadNatives();
         return phases.during(
                 "convert", () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
+    }
+
+    /** Loads the native libraries, once. */
+    static void loadNatives() {
+        StartPhases.ofProcess().during("natives", () -> {
+            TorchNatives.load(Progress.ofNatives());
+            return true;
+        });
     }
 
     /**
@@ -79,7 +84,7 @@ final class Models {
      * @param window most tokens of a window
      */
     static Scorer scorer(PackedModel pack, ModelOptions options, int window) {
-        TorchNatives.load(Progress.ofNatives());
+        loadNatives();
         return TorchScorer.load(pack, torchOptions(options).withContextLength(window));
     }
 

@@ -1,6 +1,5 @@
 package dev.hydrallm.cli;
 
-import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.http.FrontDoor;
 import dev.hydrallm.serving.ServingConfig;
 import dev.hydrallm.serving.StartPhases;
@@ -83,7 +82,7 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.threads", model.threads);
         openFrontDoor();
         // The model takes as long as Quarkus does, on another processor; and the natives that it needs, on a third.
-        Thread.ofPlatform().name("hydra-natives").daemon(true).start(TorchNatives::load);
+        Thread.ofPlatform().name("hydra-natives").daemon(true).start(Models::loadNatives);
         ServerModel.loadEarly(
                 model,
                 Objects.requireNonNullElse(slots, ServingConfig.DEFAULT_SLOTS),
