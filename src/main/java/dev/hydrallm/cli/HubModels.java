@@ -69,7 +69,7 @@ final class HubModels {
         return new Hub.Listener() {
             @Override
             public void notice(String line) {
-                System.err.println("hydra: " + line);
+                bar.notice("hydra: " + line);
             }
 
             @Override

@@ -49,6 +49,12 @@ final class Progress {
         draw(done, total, "of " + total + " " + things);
     }
 
+    /** A line beside the bar, which is drawn anew below it. */
+    synchronized void notice(String line) {
+        err.println((terminal ? "\r\033[K" : "") + line);
+        shown = -1;
+    }
+
     /** Does nothing when the bar would look the same. */
     private synchronized void draw(long done, long total, String what) {
         int percent = total == 0 ? 100 : (int) Math.min(100, 100 * done / total);

@@ -26,6 +26,7 @@ import java.util.stream.Collectors;
 final class HubClient implements AutoCloseable {
     private static final Duration CONNECT = Duration.ofSeconds(10);
     private static final Set<Integer> REDIRECTS = Set.of(301, 302, 303, 307, 308);
+    private static final Set<Integer> BUSY = Set.of(408, 429, 500, 502, 503, 504);
     private static final int MOST_REDIRECTS = 5;
     private static final int LONGEST_ANSWER = 64 << 20;
 
@@ -46,8 +47,12 @@ final class HubClient implements AutoCloseable {
         this.origin = Origin.of(settings.endpoint());
     }
 
-    /** An answer, whose body is to be closed. */
-    record Answer(int status, HttpHeaders headers, InputStream body) implements AutoCloseable {
+    /**
+     * An answer, whose body is to be closed.
+     *
+     * @param address who gave it, after redirects
+     */
+    record Answer(URI address, int status, HttpHeaders headers, InputStream body) implements AutoCloseable {
         Optional<String> header(String name) {
             return headers.firstValue(name);
         }
@@ -79,7 +84,7 @@ final class HubClient implements AutoCloseable {
             try (Answer answer = exchange("HEAD", address, 0)) {
                 Optional<String> linked = answer.header("X-Linked-Etag");
                 if (REDIRECTS.contains(answer.status()) && linked.isEmpty()) {
-                    address = next(address, answer);
+                    address = next(address, answer.header("Location").orElse(""));
                     continue;
                 }
                 if (!REDIRECTS.contains(answer.status())) {
@@ -133,14 +138,14 @@ final class HubClient implements AutoCloseable {
                 return answer;
             }
             try (answer) {
-                address = next(address, answer);
+                address = next(address, answer.header("Location").orElse(""));
             }
         }
         throw new HubException(start + " is redirected more than " + MOST_REDIRECTS + " times");
     }
 
-    private static URI next(URI address, Answer answer) throws IOException {
-        String location = answer.header("Location").orElse("");
+    /** Where a redirect leads. */
+    static URI next(URI address, String location) throws IOException {
         try {
             URI next = address.resolve(location);
             if (location.isEmpty() || next.getHost() == null || !Origin.isHttp(next)) {
@@ -173,7 +178,8 @@ final class HubClient implements AutoCloseable {
                 http.sendAsync(request.build(), HttpResponse.BodyHandlers.ofInputStream());
         try {
             HttpResponse<InputStream> response = sent.get(silence.toMillis(), TimeUnit.MILLISECONDS);
-            return new Answer(response.statusCode(), response.headers(), new WatchedStream(response.body(), silence));
+            return new Answer(
+                    address, response.statusCode(), response.headers(), new WatchedStream(response.body(), silence));
         } catch (TimeoutException e) {
             sent.cancel(true);
             throw new IOException(address.getHost() + " did not answer for " + silence.toSeconds() + " s", e);
@@ -191,10 +197,16 @@ final class HubClient implements AutoCloseable {
         if (status == 200 || status == expected) {
             return;
         }
+        Origin from = Origin.of(answer.address());
+        if (BUSY.contains(status)) {
+            throw new BusyException(from.host() + " answers " + status, RetryAfter.of(answer.header("Retry-After")));
+        }
+        if (!from.equals(origin)) {
+            // An address that the hub signed has expired; the next try gets another.
+            throw new IOException(from.host() + " answers " + status);
+        }
         String page = settings.endpoint() + "/" + repository.name();
         switch (status) {
-            case 408, 429, 500, 502, 503, 504 ->
-                throw new BusyException("the hub answers " + status, RetryAfter.of(answer.header("Retry-After")));
             case 401, 403 -> throw new HubException(refusal(status, repository, page));
             case 404 ->
                 throw new HubException(

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.Set;
 import java.util.TreeSet;
@@ -50,7 +51,8 @@ record Listing(String commit, Set<String> files) {
     private static String safe(String name) {
         boolean strange = name.length() > LONGEST_NAME
                 || name.indexOf('\\') >= 0
-                || name.chars().anyMatch(c -> Character.isISOControl(c) || Character.isSurrogate((char) c));
+                || name.chars().anyMatch(Character::isISOControl)
+                || !StandardCharsets.UTF_8.newEncoder().canEncode(name);
         for (String segment : name.split("/", -1)) {
             strange |= segment.isEmpty() || segment.equals(".") || segment.equals("..");
         }

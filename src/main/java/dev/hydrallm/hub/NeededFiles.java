@@ -16,6 +16,7 @@ import java.util.stream.Collectors;
 /** Which of a repository's files a model is made of: one form of its weights, and what stands beside them. */
 final class NeededFiles {
     private static final String PACK = "hydra.json";
+    private static final long LONGEST_INDEX = 64 << 20;
     private static final String INDEX = ".index.json";
 
     /** Weights by preference: a packed model, draft heads, a model; of each the one that runs no code in anybody's hands. */
@@ -103,6 +104,9 @@ final class NeededFiles {
 
     private static Set<String> shards(Path index) throws IOException {
         JsonNode weightMap;
+        if (Files.size(index) > LONGEST_INDEX) {
+            throw new HubException(index + ": longer than " + LONGEST_INDEX + " bytes");
+        }
         try {
             weightMap = new JsonMapper().readTree(Files.readAllBytes(index)).path("weight_map");
         } catch (JsonProcessingException e) {

@@ -94,26 +94,30 @@ final class Pull {
 
     /** The bytes that will be there in the end and are not yet, or not wholly. */
     private long requireSpace(List<RemoteFile> files) throws IOException {
+        Files.createDirectories(cache.folder());
+        long free = Files.getFileStore(cache.folder()).getUsableSpace();
+        long left = free;
         long total = 0;
-        long needed = 0;
         Set<ContentHash> counted = new HashSet<>();
         for (RemoteFile file : files) {
             if (counted.add(file.hash()) && !Transfer.isWhole(cache.blob(file.hash()), file)) {
                 Path partial = cache.partial(file.hash());
+                long there = Files.isRegularFile(partial) ? Math.min(Files.size(partial), file.size()) : 0;
+                // What a hub announces may be any number: nothing is added up before it is known to fit.
+                if (file.size() - there > left) {
+                    throw new HubException(String.format(
+                            Locale.ROOT,
+                            "%s does not fit on the disk of %s with %,d MB free (%s has %,d MB): make room, or set"
+                                    + " HF_HUB_CACHE",
+                            repository,
+                            cache.folder(),
+                            free / 1_000_000,
+                            file.name(),
+                            file.size() / 1_000_000));
+                }
+                left -= file.size() - there;
                 total += file.size();
-                needed += file.size() - (Files.isRegularFile(partial) ? Math.min(Files.size(partial), file.size()) : 0);
             }
-        }
-        Files.createDirectories(cache.folder());
-        long free = Files.getFileStore(cache.folder()).getUsableSpace();
-        if (needed > free) {
-            throw new HubException(String.format(
-                    Locale.ROOT,
-                    "%s needs %,d MB more on the disk of %s, which has %,d MB free: make room, or set HF_HUB_CACHE",
-                    repository,
-                    Math.ceilDiv(needed, 1_000_000),
-                    cache.folder(),
-                    free / 1_000_000));
         }
         return total;
     }

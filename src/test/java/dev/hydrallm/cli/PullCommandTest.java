@@ -145,7 +145,7 @@ class PullCommandTest {
     @Test
     void aKilledPullIsGoneOnWith() throws Exception {
         hub.putAll("org/demo", DEMO).fail("weights.safetensors", Fault.stallAfter(5_000_000, 60_000));
-        Process killed = start("pull", "org/demo");
+        Process killed = java("pull", "org/demo").start();
         Path blobs = directory.resolve("models--org--demo/blobs");
         byte[] weights = Files.readAllBytes(DEMO.resolve("weights.safetensors"));
         Path partial = blobs.resolve(FakeHub.etag("weights.safetensors", weights) + ".incomplete");
@@ -156,7 +156,7 @@ class PullCommandTest {
         assertThat(killed.waitFor()).isEqualTo(128 + 9);
         assertThat(partial).hasSize(5_000_000);
 
-        Process second = start("pull", "org/demo");
+        Process second = java("pull", "org/demo").start();
         assertThat(second.waitFor()).isZero();
         assertThat(hub.downloads("weights.safetensors"))
                 .extracting(Request::range)
@@ -167,9 +167,32 @@ class PullCommandTest {
     }
 
     @Test
+    void aDiskThatTakesNoMoreIsToldAndThePullIsGoneOnWith() throws Exception {
+        hub.putAll("org/demo", DEMO);
+        // No file may become longer than some blocks, of 512 or of 1,024 bytes: a disk that is full to this process.
+        Path err = directory.resolve("err");
+        ProcessBuilder limited = java("pull", "org/demo").redirectError(err.toFile());
+        limited.command().addAll(0, List.of("sh", "-c", "ulimit -f 4096; exec \"$@\"", "sh"));
+        assertThat(limited.start().waitFor()).isEqualTo(Cli.FAILED);
+        assertThat(Files.readAllLines(err))
+                .filteredOn(line -> line.startsWith("hydra: "))
+                .singleElement()
+                .asString()
+                .contains(".incomplete: cannot be written after ", "File too large; free some space");
+
+        assertThat(java("pull", "org/demo").start().waitFor()).isZero();
+        assertThat(hub.downloads("weights.safetensors"))
+                .extracting(Request::range)
+                .element(1)
+                .asString()
+                .matches("bytes=[1-9]\\d{6}-");
+    }
+
+    @Test
     void processesThatPullAtTheSameTimeFetchOnce() throws Exception {
         hub.putAll("org/demo", DEMO).fail("weights.safetensors", Fault.slow(3_000));
-        List<Process> both = List.of(start("pull", "org/demo"), start("pull", "org/demo"));
+        List<Process> both = List.of(
+                java("pull", "org/demo").start(), java("pull", "org/demo").start());
         for (Process process : both) {
             assertThat(process.waitFor()).isZero();
         }
@@ -178,7 +201,7 @@ class PullCommandTest {
     }
 
     /** A process of its own, which takes the variables from its environment. */
-    private Process start(String... arguments) throws IOException {
+    private ProcessBuilder java(String... arguments) {
         ProcessBuilder process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xmx256m",
@@ -191,7 +214,7 @@ class PullCommandTest {
                 .redirectError(ProcessBuilder.Redirect.DISCARD);
         process.command().addAll(List.of(arguments));
         process.environment().putAll(environment(Map.of()));
-        return process.start();
+        return process;
     }
 
     private Path headsAndBase() {

@@ -59,6 +59,8 @@ public final class FakeHub implements AutoCloseable {
                 begin(exchange, content, from);
                 exchange.getResponseBody().write(content, from, bytes);
                 exchange.getResponseBody().flush();
+                // A reset may overtake what was sent before it.
+                sleep(100);
                 exchange.close();
             };
         }
