@@ -13,7 +13,6 @@ import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.serving.StartPhases;
 import dev.hydrallm.serving.TextModel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -111,15 +110,8 @@ final class Models {
     /** Opens the pack that the options name, packing a checkpoint into the cache first. */
     static PackedModel open(ModelOptions options) {
         refuseFourBit(options.loadIn4bit);
-        Path directory = options.model == null ? demo() : options.model;
-        if (!Files.isDirectory(directory)) {
-            throw new IllegalArgumentException(
-                    directory + " is no directory; --model takes a packed model, a checkpoint or draft heads");
-        }
-        if (options.baseModel != null && !Files.isDirectory(options.baseModel)) {
-            throw new IllegalArgumentException(
-                    options.baseModel + " is no directory; --base-model takes the base of draft heads");
-        }
+        HubModels models = new HubModels(options.environment());
+        Path directory = options.model == null ? demo() : models.model(options.model);
         if (PackedModel.isPack(directory)) {
             if (options.loadIn8bit || options.baseModel != null) {
                 throw new IllegalArgumentException(
@@ -127,7 +119,7 @@ final class Models {
             }
             return PackedModel.open(directory);
         }
-        return Packing.cached(directory, options);
+        return Packing.cached(directory, models.base(directory, options.baseModel), options);
     }
 
     static void refuseFourBit(boolean asked) {

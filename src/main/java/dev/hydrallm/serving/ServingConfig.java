@@ -15,10 +15,10 @@ public interface ServingConfig {
     /** Where the program is installed, with the demo model; set by the launcher and the image. */
     Optional<String> home();
 
-    /** A packed model or a checkpoint's directory; without it the demo model. */
+    /** A packed model or a checkpoint's directory, or a hub's repository, ORG/NAME; without it the demo model. */
     Optional<String> model();
 
-    /** The base of draft heads, instead of the one their config.json names. */
+    /** The base of draft heads, a directory or a hub's repository, instead of the one their config.json names. */
     Optional<String> baseModel();
 
     /** Pack a checkpoint's weights as int8. */
