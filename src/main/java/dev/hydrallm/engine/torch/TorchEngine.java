@@ -61,15 +61,13 @@ public final class TorchEngine implements Engine {
         }
         TorchNatives.load();
         JniUtils.setNumThreads(threads(model, options));
-        // A tree's rows stand behind the last committed one.
-        int cacheRows = context + options.maxNodes();
         EngineLimits limits = new EngineLimits(
                 options.slots(),
                 context,
                 options.maxNodes(),
                 model.draft().heads(),
                 model.architecture().vocabSize());
-        return new TorchEngine(new TorchProgram(model, options, cacheRows, range), limits, options.prefillChunk());
+        return new TorchEngine(new TorchProgram(model, options, context, range), limits, options.prefillChunk());
     }
 
     /** The threads that a model's operators run on: the option's, else one for a small model and all for others. */

@@ -35,19 +35,17 @@ class TorchEngineTest {
     @TempDir
     Path folder;
 
-    /** What shapes a Llama and its heads can have. */
-    record Shape(Architecture architecture, DraftLayout draft) {}
-
-    static List<Shape> shapes() {
-        Architecture plain = new Architecture(19, 16, 24, 3, 2, 2, 8, 1e-5, 10_000, 96, true);
-        Architecture grouped = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 96, false);
-        Architecture oneKeyHead = new Architecture(17, 16, 40, 4, 4, 1, 6, 1e-5, 10_000, 96, true);
-        return List.of(
-                new Shape(plain, new DraftLayout(3, 1, 0, false)),
-                new Shape(plain, new DraftLayout(3, 2, 2, false)),
-                new Shape(grouped, new DraftLayout(3, 1, 1, false)),
-                new Shape(grouped, new DraftLayout(4, 3, 2, true)),
-                new Shape(oneKeyHead, new DraftLayout(3, 1, 3, true)));
+    @Test
+    void aModelWithoutAFamilysPartsRunsNoneOfTheirOperators() {
+        Architecture plain = Shape.all().getFirst().architecture();
+        DraftLayout forked = new DraftLayout(3, 1, 1, false);
+        String text = ProgramText.of(plain, forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
+        assertThat(text)
+                .doesNotContain("@", "narrow", "sight", "sizes")
+                .contains("norms[2 * i]", "norms[2 * i + 1]", "counts, wide, factors)");
+        String all = ProgramText.of(
+                Shape.all().getLast().architecture(), forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
+        assertThat(all).doesNotContain("@").contains("narrow", "sight", "sizes", "norms[5 * i + 4]");
     }
 
     private PackedModel pack(Shape shape, WeightFormat format, double spread) {
@@ -63,7 +61,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void logitsAgreeWithTheNaiveModel(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -79,7 +77,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void eightBitLogitsAreCloseToTheNaiveModelOfTheSameWeights(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -98,7 +96,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void speculationGivesTheTokensOfThePlainLoopAndOfTheNaiveModel(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -127,7 +125,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void aRaggedBatchGivesEachRequestWhatItGetsAlone(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -160,7 +158,7 @@ class TorchEngineTest {
     @Test
     void aModelWhoseArgmaxIsIdZeroAcceptsOnlyWhatWasDrafted() {
         // All logits are 0: argmax and every head's first guess are id 0 (SEED B5).
-        Shape shape = shapes().getFirst();
+        Shape shape = Shape.all().getFirst();
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
             Sequence sequence = Decoding.run(engine, new int[] {3, 4}, TREE, GREEDY, Decoding.tokens(17));
@@ -173,7 +171,7 @@ class TorchEngineTest {
 
     @Test
     void aKeptPrefixGivesTheSameTokensAsReadingItAgain() {
-        Shape shape = shapes().get(2);
+        Shape shape = Shape.all().get(2);
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
             KvSlots slots = new KvSlots(1);
@@ -218,7 +216,7 @@ class TorchEngineTest {
 
     @Test
     void theContextEndsExactlyWhereItIsFull() {
-        Shape shape = shapes().getFirst();
+        Shape shape = Shape.all().getFirst();
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small().withContextLength(32))) {
             int[] prompt = prompt(7, 19);
@@ -230,7 +228,7 @@ class TorchEngineTest {
 
     @Test
     void promptsThatCannotBeReadAreRefused() {
-        Shape shape = shapes().getFirst();
+        Shape shape = Shape.all().getFirst();
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small().withContextLength(32))) {
             assertThatThrownBy(() -> engine.prefill(request(new int[0]))).hasMessageContaining("no tokens");
