@@ -47,12 +47,11 @@ record Shape(Architecture architecture, DraftLayout draft) {
                         new DraftLayout(3, 2, 2, true)));
     }
 
-    private static Architecture with(Architecture shape, AttentionPart... parts) {
+    static Architecture with(Architecture shape, AttentionPart... parts) {
         return with(shape, Set.of(parts), shape.slidingWindow(), shape.ropeScaling());
     }
 
-    private static Architecture with(
-            Architecture shape, @Nullable SlidingWindow window, @Nullable RopeScaling scaling) {
+    static Architecture with(Architecture shape, @Nullable SlidingWindow window, @Nullable RopeScaling scaling) {
         return with(shape, shape.attentionParts(), window, scaling);
     }
 

@@ -12,8 +12,11 @@ import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.RopeScaling;
+import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.WeightFormat;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -107,6 +110,27 @@ class TorchEngineTest {
             assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(40))
                             .output())
                     .containsExactly(plain);
+        }
+    }
+
+    /** Wide enough for every operator's vectorized kernels, whose sums must not depend on the rows beside. */
+    @Test
+    void eightBitSpeculationGivesThePlainTokensWithAllPartsOfAllFamilies() {
+        Architecture wide = Shape.with(
+                Shape.with(
+                        new Architecture(101, 192, 160, 4, 6, 2, 32, 1e-6, 10_000, 400, true),
+                        new SlidingWindow(48, 1),
+                        new RopeScaling.Yarn(4, 1.14, 32, 1, 100)),
+                AttentionPart.values());
+        try (PackedModel pack = pack(new Shape(wide, new DraftLayout(3, 1, 2, false)), WeightFormat.INT8, 0.1);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            for (int length : new int[] {1, 30, 90}) {
+                int[] prompt = prompt(length, 101);
+                int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(200))
+                        .output();
+                Sequence drafted = Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(200));
+                assertThat(drafted.output()).containsExactly(plain);
+            }
         }
     }
 
