@@ -26,6 +26,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -190,6 +191,22 @@ class TorchEngineTest {
             assertThat(sequence.statistics().acceptLengths()).allMatch(length -> length <= TREE.depth());
             Sequence plain = Decoding.run(engine, new int[] {3, 4}, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(17));
             assertThat(sequence.output()).containsExactly(plain.output());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = WeightFormat.class,
+            names = {"F32", "INT8"})
+    void aBaseWithoutHeadsDecodesPlainly(WeightFormat format) {
+        Shape bare = new Shape(Shape.all().getFirst().architecture(), DraftLayout.NONE);
+        try (PackedModel pack = pack(bare, format, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            Sequence sequence = Decoding.run(engine, prompt(7, 19), DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(20));
+            assertThat(sequence.output()).hasSize(20);
+            if (format == WeightFormat.F32) {
+                assertThat(sequence.output()).containsExactly(naive(new ReferenceModel(pack), prompt(7, 19), 20));
+            }
         }
     }
 
