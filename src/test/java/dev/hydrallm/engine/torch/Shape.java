@@ -20,6 +20,8 @@ record Shape(Architecture architecture, DraftLayout draft) {
         Architecture plain = new Architecture(19, 16, 24, 3, 2, 2, 8, 1e-5, 10_000, 96, true);
         Architecture grouped = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 96, false);
         Architecture oneKeyHead = new Architecture(17, 16, 40, 4, 4, 1, 6, 1e-5, 10_000, 96, true);
+        // A norm's epsilon large enough to be seen.
+        Architecture rough = new Architecture(23, 24, 16, 2, 6, 2, 4, 0.05, 500_000, 96, false);
         RopeScaling yarn = new RopeScaling.Yarn(4, 1.14, 32, 1, 24);
         SlidingWindow everyLayer = new SlidingWindow(6, 0);
         return List.of(
@@ -30,7 +32,7 @@ record Shape(Architecture architecture, DraftLayout draft) {
                 new Shape(oneKeyHead, new DraftLayout(3, 1, 3, true)),
                 // Qwen2, Qwen3, Llama with biases, Mistral.
                 new Shape(with(grouped, QKV_BIAS), new DraftLayout(3, 1, 1, false)),
-                new Shape(with(grouped, QK_NORM), new DraftLayout(3, 1, 1, false)),
+                new Shape(with(rough, QK_NORM), new DraftLayout(3, 1, 1, false)),
                 new Shape(with(plain, QKV_BIAS, O_BIAS), new DraftLayout(3, 2, 2, false)),
                 new Shape(with(grouped, everyLayer, null), new DraftLayout(3, 1, 1, false)),
                 new Shape(with(plain, everyLayer, null), new DraftLayout(3, 1, 0, false)),
