@@ -57,15 +57,13 @@ public final class TorchEngine implements Engine {
 
     static TorchEngine load(PackedModel model, TorchOptions options, ActivationRange range) {
         int context = prepare(model, options);
-        // A tree's rows stand behind the last committed one.
-        int cacheRows = context + options.maxNodes();
         EngineLimits limits = new EngineLimits(
                 options.slots(),
                 context,
                 options.maxNodes(),
                 model.draft().heads(),
                 model.architecture().vocabSize());
-        return new TorchEngine(new TorchProgram(model, options, cacheRows, range), limits, options.prefillChunk());
+        return new TorchEngine(new TorchProgram(model, options, context, range), limits, options.prefillChunk());
     }
 
     /** Makes this thread ready to run a model; returns the tokens of a sequence. */

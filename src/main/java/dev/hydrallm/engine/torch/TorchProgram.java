@@ -43,15 +43,19 @@ final class TorchProgram implements AutoCloseable {
     /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
     record Choice(int from, Selection selection) {}
 
-    TorchProgram(PackedModel model, TorchOptions options, int cacheRows, ActivationRange range) {
+    TorchProgram(PackedModel model, TorchOptions options, int context, ActivationRange range) {
         Architecture shape = model.architecture();
+        // A tree's rows stand behind the last committed one.
+        int cacheRows = context + options.maxNodes();
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = model.tensor("layers.0.qkv.weight").dtype() == DType.I8 ? LinearKind.INT8 : LinearKind.FLOAT;
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
         weights = new TorchWeights(model, manager, script, kind);
         shapes = new RowShapes(manager);
         PtNDArray angles = values.keep(manager.create(
-                Rotary.table(shape, cacheRows), new Shape(cacheRows, shape.headDim() / 2, 2), DataType.FLOAT32));
+                Rotary.table(shape, context, cacheRows),
+                new Shape(cacheRows, shape.headDim() / 2, 2),
+                DataType.FLOAT32));
         rotary = values.keep(script.call("complexPairs", values.of(angles)));
         int batchRows = Math.max(options.maxNodes(), options.prefillChunk());
         tap = values.of(values.keep(manager.create(new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)));
