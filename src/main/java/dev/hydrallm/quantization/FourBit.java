@@ -1,5 +1,9 @@
 package dev.hydrallm.quantization;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+
 /**
  * Rows of 4-bit codes, two to a byte, the first in the high half. A row is cut into groups of equal length, and the codes of a
  * group stand for 16 levels of its own.
@@ -10,6 +14,14 @@ public final class FourBit {
 
     private static final int BITS = 4;
     private static final int MASK = LEVELS - 1;
+
+    private static final VarHandle WORD = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle HALF_WORD =
+            MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+    /** 1 in every half byte. */
+    private static final long ONES = 0x1111_1111_1111_1111L;
+    /** The top bit of every half byte. */
+    private static final long TOP_BITS = ONES << (BITS - 1);
 
     /** What the codes of a row's groups stand for. */
     @FunctionalInterface
@@ -47,10 +59,8 @@ public final class FourBit {
         float[] values = new float[LEVELS];
         for (int from = 0; from < row.length; from += groupSize) {
             levels.read(from / groupSize, values);
-            for (int i = from; i < from + groupSize; i += 2) {
-                int pair = packed[i / 2];
-                row[i] = values[pair >> BITS & MASK];
-                row[i + 1] = values[pair & MASK];
+            for (int i = from; i < from + groupSize; i++) {
+                row[i] = values[code(packed, i)];
             }
         }
     }
@@ -60,7 +70,7 @@ public final class FourBit {
      * each level of a group once instead of every weight.
      *
      * @param packed (columns / 2)
-     * @param groupSize even; divides the columns
+     * @param groupSize a multiple of 16; divides the columns
      * @param codes (columns)
      * @return the row's scale, as of {@link Int8#encode}
      * @throws IllegalArgumentException when a weight is infinite or not a number
@@ -68,40 +78,50 @@ public final class FourBit {
     public static float toInt8(byte[] packed, int groupSize, Levels levels, byte[] codes) {
         int groups = codes.length / groupSize;
         int bytes = groupSize / 2;
-        float[] values = new float[groups * LEVELS];
-        float[] ofGroup = new float[LEVELS];
+        float[] values = new float[LEVELS];
         float largest = 0;
         for (int group = 0; group < groups; group++) {
-            levels.read(group, ofGroup);
-            System.arraycopy(ofGroup, 0, values, group * LEVELS, LEVELS);
-            int used = used(packed, group * bytes, bytes);
+            levels.read(group, values);
             for (int code = 0; code < LEVELS; code++) {
-                if ((used >> code & 1) != 0) {
-                    largest = Math.max(largest, Math.abs(ofGroup[code])); // not a number wins in Math.max
+                float magnitude = Math.abs(values[code]);
+                // A level that no weight has must not set the scale.
+                if (!(magnitude <= largest) && occurs(code, packed, group * bytes, bytes)) {
+                    largest = Math.max(largest, magnitude); // not a number wins in Math.max, and stays
                 }
             }
         }
         float scale = Int8.scale(largest);
-        byte[] rounded = new byte[LEVELS];
+        long[] rounded = new long[LEVELS];
         for (int group = 0; group < groups; group++) {
+            levels.read(group, values);
             for (int code = 0; code < LEVELS; code++) {
-                rounded[code] = (byte) Math.rint((double) values[group * LEVELS + code] / scale);
+                rounded[code] = (byte) Math.rint((double) values[code] / scale) & 0xff;
             }
-            for (int at = group * bytes; at < (group + 1) * bytes; at++) {
-                int pair = packed[at];
-                codes[2 * at] = rounded[pair >> BITS & MASK];
-                codes[2 * at + 1] = rounded[pair & MASK];
-            }
+            translate(packed, group * bytes, (group + 1) * bytes, rounded, codes);
         }
         return scale;
     }
 
-    /** The codes that occur, as bits: a level that no weight has must not set the scale. */
-    private static int used(byte[] packed, int from, int length) {
-        int used = 0;
-        for (int i = from; i < from + length; i++) {
-            used |= (1 << (packed[i] >> BITS & MASK)) | (1 << (packed[i] & MASK));
+    /** Whether a code is among packed ones: a half byte of 0 borrows from its top bit when 1 is subtracted. */
+    private static boolean occurs(int code, byte[] packed, int from, int length) {
+        long pattern = ONES * code;
+        long found = 0;
+        for (int at = from; at < from + length; at += Long.BYTES) {
+            long differences = (long) WORD.get(packed, at) ^ pattern;
+            found |= (differences - ONES) & ~differences & TOP_BITS;
         }
-        return used;
+        return found != 0;
+    }
+
+    /** Replaces 4-bit codes by bytes, eight at a time. */
+    private static void translate(byte[] packed, int from, int to, long[] bytes, byte[] target) {
+        for (int at = from; at < to; at += Integer.BYTES) {
+            int word = (int) HALF_WORD.get(packed, at);
+            long first = bytes[word >> 4 & MASK] | (bytes[word & MASK] << 8);
+            long second = bytes[word >> 12 & MASK] | (bytes[word >> 8 & MASK] << 8);
+            long third = bytes[word >> 20 & MASK] | (bytes[word >> 16 & MASK] << 8);
+            long fourth = bytes[word >> 28 & MASK] | (bytes[word >> 24 & MASK] << 8);
+            WORD.set(target, 2 * at, first | (second << 16) | (third << 32) | (fourth << 48));
+        }
     }
 }
