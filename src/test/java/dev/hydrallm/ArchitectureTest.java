@@ -58,7 +58,7 @@ final class ArchitectureTest {
             .whereLayer("checkpoint")
             .mayOnlyBeAccessedByLayers("evaluation", "cli")
             .whereLayer("quantization")
-            .mayOnlyBeAccessedByLayers("checkpoint", "evaluation", "cli")
+            .mayOnlyBeAccessedByLayers("checkpoint", "engine", "evaluation", "cli")
             .whereLayer("model")
             .mayOnlyBeAccessedByLayers("engine", "serving", "checkpoint", "evaluation", "cli")
             .whereLayer("decoding")

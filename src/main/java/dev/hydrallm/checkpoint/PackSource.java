@@ -54,7 +54,7 @@ final class PackSource {
     /** The formats of the groups: as the quantization says of their source's type. */
     Map<TensorGroup, WeightFormat> formats(Quantization quantization) {
         Map<TensorGroup, WeightFormat> formats = new EnumMap<>(TensorGroup.class);
-        dtypes.forEach((group, dtype) -> formats.put(group, quantization.formatOf(dtype)));
+        dtypes.forEach((group, dtype) -> formats.put(group, quantization.formatOf(group, dtype)));
         return formats;
     }
 

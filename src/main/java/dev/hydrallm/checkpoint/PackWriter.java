@@ -1,17 +1,16 @@
 package dev.hydrallm.checkpoint;
 
+import dev.hydrallm.model.DType;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorView;
 import dev.hydrallm.model.WeightFormat;
-import dev.hydrallm.quantization.Int8;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -26,11 +25,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes a pack's weights as one stream: safetensors whose every tensor begins at a multiple of
- * {@value PackLayout#ALIGNMENT} bytes. Holds one matrix's scales and one row at a time, so a model of any size is packed
- * in little memory.
+ * {@value PackLayout#ALIGNMENT} bytes. Holds one matrix's scales and about a megabyte of its rows at a time, so a model of any
+ * size is packed in little memory.
  */
 final class PackWriter {
     private static final int BUFFER = 1 << 20;
@@ -104,58 +105,51 @@ final class PackWriter {
 
     private void write(OutputStream out, PackLayout.Part part, Rows rows) throws IOException {
         switch (part) {
-            case PackLayout.Vector(String name, long length) -> writeFloats(out, rows, Math.toIntExact(length));
+            case PackLayout.Vector(String name, long length) -> {
+                int columns = Math.toIntExact(length);
+                write(out, rows, columns, RowEncoder.floats(DType.F32, columns));
+            }
             case PackLayout.Matrix matrix -> {
-                int columns = Math.toIntExact(matrix.columns());
-                switch (Objects.requireNonNull(formats.get(matrix.group()))) {
-                    case F32 -> writeFloats(out, rows, columns);
-                    case F16 -> writeHalves(out, rows, columns);
-                    case INT8 -> writeCodes(out, rows, columns);
-                }
+                WeightFormat format = Objects.requireNonNull(formats.get(matrix.group()));
+                write(out, rows, Math.toIntExact(matrix.columns()), RowEncoder.of(matrix, format));
             }
         }
     }
 
-    private void writeFloats(OutputStream out, Rows rows, int columns) throws IOException {
-        float[] row = new float[columns];
-        byte[] encoded = new byte[columns * Float.BYTES];
-        FloatBuffer target = littleEndian(encoded).asFloatBuffer();
-        for (long r = 0; r < rows.count(); r++) {
-            rows.read(r, row);
-            target.put(0, row);
-            write(out, encoded);
-        }
-        align(out);
-    }
-
-    private void writeHalves(OutputStream out, Rows rows, int columns) throws IOException {
-        float[] row = new float[columns];
-        byte[] encoded = new byte[columns * Short.BYTES];
-        ByteBuffer target = littleEndian(encoded);
-        for (long r = 0; r < rows.count(); r++) {
-            rows.read(r, row);
-            for (int i = 0; i < columns; i++) {
-                target.putShort(i * Short.BYTES, Float.floatToFloat16(row[i]));
-            }
-            write(out, encoded);
-        }
-        align(out);
-    }
-
-    private void writeCodes(OutputStream out, Rows rows, int columns) throws IOException {
-        float[] row = new float[columns];
-        byte[] codes = new byte[columns];
+    private void write(OutputStream out, Rows rows, int columns, RowEncoder encoder) throws IOException {
         int count = Math.toIntExact(rows.count());
-        byte[] encoded = new byte[count * Float.BYTES];
-        ByteBuffer scales = littleEndian(encoded);
-        for (int r = 0; r < count; r++) {
-            rows.read(r, row);
-            scales.putFloat(r * Float.BYTES, Int8.encode(row, codes));
-            write(out, codes);
+        int together = Math.max(1, BUFFER / encoder.rowBytes());
+        for (int from = 0; from < count; from += together) {
+            write(out, encoded(rows, from, Math.min(count, from + together), columns, encoder));
         }
         align(out);
-        write(out, encoded);
-        align(out);
+        for (byte[] other : encoder.others()) {
+            write(out, other);
+            align(out);
+        }
+    }
+
+    /** Rows in bytes, made by all processors: choosing the scales of 4-bit groups takes longer than writing them. */
+    private static byte[] encoded(Rows rows, int from, int to, int columns, RowEncoder encoder) {
+        int rowBytes = encoder.rowBytes();
+        byte[] block = new byte[(to - from) * rowBytes];
+        @Nullable RuntimeException[] failures = new RuntimeException[to - from];
+        IntStream.range(from, to).parallel().forEach(r -> {
+            try {
+                float[] row = new float[columns];
+                rows.read(r, row);
+                ByteBuffer target = littleEndian(block).slice((r - from) * rowBytes, rowBytes);
+                encoder.encode(r, row, target.order(ByteOrder.LITTLE_ENDIAN));
+            } catch (RuntimeException e) {
+                failures[r - from] = e;
+            }
+        });
+        for (RuntimeException failure : failures) {
+            if (failure != null) {
+                throw failure; // the first row's, whichever thread was first
+            }
+        }
+        return block;
     }
 
     private static ByteBuffer littleEndian(byte[] bytes) {

@@ -72,7 +72,12 @@ public final class Packer {
         HfConfig config = checkpoint.config();
         Map<TensorGroup, WeightFormat> formats = source.formats(options.quantization());
         List<PackLayout.Part> parts = PackLayout.parts(config.architecture(), checkpoint.layout());
-        PackWriter weights = new PackWriter(directory.resolve(Manifest.WEIGHTS_FILE), parts, formats);
+        PackWriter weights;
+        try {
+            weights = new PackWriter(directory.resolve(Manifest.WEIGHTS_FILE), parts, formats);
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);
+        }
         String weightsDigest = weights.write(source::rows, progress);
         byte[] tokenizer = Files.readAllBytes(checkpoint.tokenizer());
         Files.write(directory.resolve(Manifest.TOKENIZER_FILE), tokenizer);

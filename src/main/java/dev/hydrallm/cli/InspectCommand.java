@@ -2,27 +2,23 @@ package dev.hydrallm.cli;
 
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
+import dev.hydrallm.model.GroupSize;
 import dev.hydrallm.model.Manifest;
-import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
-import dev.hydrallm.model.TensorView;
-import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,7 +33,7 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--tensors", description = "List every tensor too.")
     boolean tensors;
 
-    @Option(names = "--json", description = "Print the manifest as JSON instead.")
+    @Option(names = "--json", description = "Print the manifest and the groups' sizes as JSON instead.")
     boolean json;
 
     @Mixin
@@ -49,10 +45,7 @@ final class InspectCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         try (PackedModel pack = Models.open(modelOptions)) {
             if (json) {
-                out.println(JsonMapper.builder()
-                        .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                        .build()
-                        .writeValueAsString(pack.manifest()));
+                out.println(json(pack.manifest()));
             } else {
                 describe(pack);
             }
@@ -64,6 +57,23 @@ final class InspectCommand implements Callable<Integer> {
         }
         out.flush();
         return 0;
+    }
+
+    /** The manifest, with the size of every group beside it. */
+    private static String json(Manifest manifest) {
+        JsonMapper mapper = JsonMapper.builder()
+                .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                .build();
+        ObjectNode json = mapper.valueToTree(manifest);
+        ObjectNode sizes = json.putObject("sizes");
+        for (GroupSize size : GroupSize.of(manifest)) {
+            sizes.putObject(name(size.group()))
+                    .put("format", size.format().toString())
+                    .put("weights", size.weights())
+                    .put("bytes", size.bytes())
+                    .put("bits_per_weight", size.bitsPerWeight());
+        }
+        return json.toString();
     }
 
     private void describe(PackedModel pack) {
@@ -97,7 +107,7 @@ final class InspectCommand implements Callable<Integer> {
         line("template", template.contains("{") ? "Jinja, " + template.length() + " characters" : template);
         line("end tokens", manifest.eosIds().toString());
         out.println();
-        out.print(sizes(pack).text());
+        out.print(sizes(manifest).text());
     }
 
     private static String attention(Architecture shape) {
@@ -139,35 +149,26 @@ final class InspectCommand implements Callable<Integer> {
         out.printf("%-11s %s%n", what, value);
     }
 
-    private static Table sizes(PackedModel pack) {
-        Manifest manifest = pack.manifest();
-        Map<TensorGroup, Long> weights = new EnumMap<>(TensorGroup.class);
-        Map<TensorGroup, Long> bytes = new EnumMap<>(TensorGroup.class);
-        long others = 0;
-        for (PackLayout.Part part : PackLayout.parts(pack.architecture(), pack.draft())) {
-            long size = PackLayout.stored(part, manifest.quantization()).stream()
-                    .mapToLong(stored -> TensorView.byteSize(stored.dtype(), stored.shape()))
-                    .sum();
-            switch (part) {
-                case PackLayout.Matrix matrix -> {
-                    weights.merge(matrix.group(), matrix.rows() * matrix.columns(), Long::sum);
-                    bytes.merge(matrix.group(), size, Long::sum);
-                }
-                case PackLayout.Vector vector -> others += size;
-            }
+    private static Table sizes(Manifest manifest) {
+        Table table = new Table("group", "format", "weights", "bits each", "MB");
+        List<GroupSize> sizes = GroupSize.of(manifest);
+        for (GroupSize size : sizes) {
+            table.row(
+                    name(size.group()).replace('_', ' '),
+                    size.format().toString(),
+                    String.format(Locale.ROOT, "%,d", size.weights()),
+                    String.format(Locale.ROOT, "%.2f", size.bitsPerWeight()),
+                    megabytes(size.bytes()));
         }
-        Table table = new Table("group", "format", "weights", "MB");
-        weights.forEach((group, count) -> table.row(
-                group.name().toLowerCase(Locale.ROOT).replace('_', ' '),
-                Optional.ofNullable(manifest.quantization().get(group))
-                        .map(WeightFormat::name)
-                        .orElse("")
-                        .toLowerCase(Locale.ROOT),
-                String.format(Locale.ROOT, "%,d", count),
-                megabytes(bytes.getOrDefault(group, 0L))));
-        table.row("norms, biases", "f32", String.format(Locale.ROOT, "%,d", others / Float.BYTES), megabytes(others));
-        long all = others + bytes.values().stream().mapToLong(Long::longValue).sum();
-        return table.row("all", "", "", megabytes(all));
+        long others = GroupSize.ofVectors(manifest);
+        table.row(
+                "norms, biases", "f32", String.format(Locale.ROOT, "%,d", others / Float.BYTES), "", megabytes(others));
+        long all = others + sizes.stream().mapToLong(GroupSize::bytes).sum();
+        return table.row("all", "", "", "", megabytes(all));
+    }
+
+    private static String name(TensorGroup group) {
+        return group.name().toLowerCase(Locale.ROOT);
     }
 
     private static String megabytes(long bytes) {

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.torch.TorchEngine;
@@ -109,24 +110,17 @@ final class Models {
 
     /** Opens the pack that the options name, packing a checkpoint into the cache first. */
     static PackedModel open(ModelOptions options) {
-        refuseFourBit(options.loadIn4bit);
+        Quantization quantization = options.quantization();
         HubModels models = new HubModels(options.environment());
         Path directory = options.model == null ? demo() : models.model(options.model);
         if (PackedModel.isPack(directory)) {
-            if (options.loadIn8bit || options.baseModel != null) {
-                throw new IllegalArgumentException(
-                        directory + " is packed already; --load-in-8bit and --base-model are for checkpoints");
+            if (!quantization.equals(Quantization.NONE) || options.baseModel != null) {
+                throw new IllegalArgumentException(directory
+                        + " is packed already; --load-in-8bit, --load-in-4bit and --base-model are for checkpoints");
             }
             return PackedModel.open(directory);
         }
-        return Packing.cached(directory, models.base(directory, options.baseModel), options);
-    }
-
-    static void refuseFourBit(boolean asked) {
-        if (asked) {
-            throw new IllegalArgumentException(
-                    "--load-in-4bit is not supported yet: use --load-in-8bit, or no flag for full precision");
-        }
+        return Packing.cached(directory, models.base(directory, options.baseModel), quantization);
     }
 
     /** The explicit tree of the options: a name, else a file. */

@@ -2,7 +2,6 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.checkpoint.Checkpoint;
 import dev.hydrallm.checkpoint.Packer;
-import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.NamedTrees;
 import java.io.IOException;
@@ -13,6 +12,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -38,12 +38,8 @@ final class PackCommand implements Callable<Integer> {
     @Nullable
     Path baseModel;
 
-    @Option(
-            names = "--quantize",
-            paramLabel = "FORMAT",
-            defaultValue = "none",
-            description = "none keeps the weights' type, int8 stores 8-bit codes. Default: ${DEFAULT-VALUE}.")
-    Quantization quantize = Quantization.NONE;
+    @Mixin
+    QuantizationOptions quantization = new QuantizationOptions();
 
     @Option(names = "--tree", paramLabel = "FILE|NAME", description = "The draft tree that the pack shall bring along.")
     @Nullable
@@ -62,7 +58,9 @@ final class PackCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Packer.Options options = new Packer.Options(
-                quantize, Optional.ofNullable(tree).map(NamedTrees::byNameOrFile), Optional.ofNullable(name));
+                quantization.quantization(),
+                Optional.ofNullable(tree).map(NamedTrees::byNameOrFile),
+                Optional.ofNullable(name));
         HubModels models = new HubModels(Cli.environment(command));
         Path directory = models.model(model);
         try (Checkpoint checkpoint = Checkpoint.open(

@@ -14,8 +14,7 @@ final class Packing {
     private Packing() {}
 
     /** The pack of a checkpoint in the user's cache, made on first use. */
-    static PackedModel cached(Path directory, Optional<Path> base, ModelOptions options) {
-        Quantization quantization = options.loadIn8bit ? Quantization.INT8 : Quantization.NONE;
+    static PackedModel cached(Path directory, Optional<Path> base, Quantization quantization) {
         try {
             return PackCache.ofUser().open(directory, base, quantization, new Listener());
         } catch (IOException e) {

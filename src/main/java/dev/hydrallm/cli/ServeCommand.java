@@ -60,7 +60,7 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Models.refuseFourBit(model.loadIn4bit);
+        model.quantization(); // refuses what contradicts itself before anything starts
         if (apiKey != null) {
             if (apiKey.isEmpty()) {
                 throw new IllegalArgumentException("--api-key is empty; leave it out to serve everybody");
@@ -77,6 +77,7 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.tree", model.tree);
         set("hydra.speculation", model.speculation);
         set("hydra.load-in-8bit", model.loadIn8bit);
+        set("hydra.load-in-4bit", model.loadIn4bit);
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);

@@ -40,6 +40,7 @@ final class ServerModel implements ModelOpener {
                 options.model,
                 options.baseModel,
                 options.loadIn8bit,
+                options.loadIn4bit,
                 options.tree,
                 options.speculation,
                 options.context,
@@ -71,6 +72,7 @@ final class ServerModel implements ModelOpener {
         options.model = config.model().map(Path::of).orElse(null);
         options.baseModel = config.baseModel().map(Path::of).orElse(null);
         options.loadIn8bit = config.loadIn8bit();
+        options.loadIn4bit = config.loadIn4bit();
         options.tree = config.tree().orElse(null);
         options.speculation = config.speculation().orElse(null);
         options.context = config.context();

@@ -62,6 +62,9 @@ public record Manifest(
             throw new IllegalArgumentException(
                     "quantization is given for " + quantization.keySet() + ", the model has " + groups);
         }
+        for (PackLayout.Part part : PackLayout.parts(architecture, draft)) {
+            PackLayout.stored(part, quantization); // a format that does not fit the shapes is found here
+        }
         if (!files.keySet().equals(Set.of(WEIGHTS_FILE, TOKENIZER_FILE))) {
             throw new IllegalArgumentException(
                     "files are " + files.keySet() + " instead of " + WEIGHTS_FILE + " and " + TOKENIZER_FILE);

@@ -16,7 +16,10 @@ import java.util.stream.Collectors;
  *       {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
  *   <li>where the architecture has them, a layer's {@code qkv.bias}, {@code q_norm} and {@code k_norm} stand behind its
  *       {@code qkv}, its {@code o.bias} behind its {@code o};
- *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} beside it;
+ *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} (rows) beside it; int4 as
+ *       {@code X.weight} (rows, columns / 2) and {@code X.scale} (rows, groups of a row), asymmetric with {@code X.minimum}
+ *       of the same shape; nf4 as {@code X.weight} (rows, columns / 2), {@code X.absmax} (rows, blocks of a row),
+ *       {@code X.absmax_scale} (blocks of the matrix's absmaxes) and {@code X.absmax_mean} (1);
  *   <li>within every q and k head the rows are interleaved for rotary embedding: row 2j is row j of the source, row
  *       2j+1 is row j + headDim/2, so that a rotated pair lies side by side; so are the numbers of {@code q_norm},
  *       {@code k_norm} and of the q and k of {@code qkv.bias}.
@@ -39,7 +42,21 @@ public final class PackLayout {
     }
 
     /** A matrix of {@code rows} outputs and {@code columns} inputs. */
-    public record Matrix(String name, TensorGroup group, long rows, long columns) implements Part {}
+    public record Matrix(String name, TensorGroup group, long rows, long columns) implements Part {
+        /** Groups of a row. */
+        private long groups(int groupSize) {
+            if (columns % groupSize != 0) {
+                throw new IllegalArgumentException(name + " has " + columns
+                        + " columns, which do not divide into groups of " + groupSize + " for 4 bits: choose "
+                        + (columns % 32 == 0 && groupSize > 32 ? "int4 with a smaller group, or int8" : "int8"));
+            }
+            return columns / groupSize;
+        }
+
+        private Stored tensor(String suffix, DType dtype, Long... shape) {
+            return new Stored(name + "." + suffix, dtype, List.of(shape));
+        }
+    }
 
     /** A norm's weight or a bias: always F32. */
     public record Vector(String name, long length) implements Part {}
@@ -76,19 +93,48 @@ public final class PackLayout {
                 .collect(Collectors.toUnmodifiableSet());
     }
 
-    /** The tensors that store a part, in file order. */
+    /**
+     * The tensors that store a part, in file order.
+     *
+     * @throws IllegalArgumentException when the group has no format, or one whose groups do not divide the columns
+     */
     public static List<Stored> stored(Part part, Map<TensorGroup, WeightFormat> formats) {
         return switch (part) {
             case Vector(String name, long length) -> List.of(new Stored(name, DType.F32, List.of(length)));
-            case Matrix(String name, TensorGroup group, long rows, long columns) -> {
-                WeightFormat format = formats.get(group);
+            case Matrix matrix -> {
+                WeightFormat format = formats.get(matrix.group());
                 if (format == null) {
-                    throw new IllegalArgumentException("no weight format for the group " + group);
+                    throw new IllegalArgumentException("no weight format for the group " + matrix.group());
                 }
-                Stored weight = new Stored(name + ".weight", format.dtype(), List.of(rows, columns));
-                yield format == WeightFormat.INT8
-                        ? List.of(weight, new Stored(name + ".scale", DType.F32, List.of(rows)))
-                        : List.of(weight);
+                yield stored(matrix, format);
+            }
+        };
+    }
+
+    private static List<Stored> stored(Matrix matrix, WeightFormat format) {
+        long rows = matrix.rows();
+        long columns = matrix.columns();
+        return switch (format) {
+            case WeightFormat.Floats(DType dtype) -> List.of(matrix.tensor("weight", dtype, rows, columns));
+            case WeightFormat.Int8() ->
+                List.of(matrix.tensor("weight", DType.I8, rows, columns), matrix.tensor("scale", DType.F32, rows));
+            case WeightFormat.Int4(int groupSize, WeightFormat.Int4.Symmetry symmetry) -> {
+                long groups = matrix.groups(groupSize);
+                Stored codes = matrix.tensor("weight", DType.U8, rows, columns / 2);
+                Stored scales = matrix.tensor("scale", DType.F16, rows, groups);
+                yield switch (symmetry) {
+                    case SYMMETRIC -> List.of(codes, scales);
+                    case ASYMMETRIC -> List.of(codes, scales, matrix.tensor("minimum", DType.F16, rows, groups));
+                };
+            }
+            case WeightFormat.Nf4() -> {
+                long blocks = matrix.groups(WeightFormat.Nf4.BLOCK);
+                yield List.of(
+                        matrix.tensor("weight", DType.U8, rows, columns / 2),
+                        matrix.tensor("absmax", DType.U8, rows, blocks),
+                        matrix.tensor(
+                                "absmax_scale", DType.F32, Math.ceilDiv(rows * blocks, WeightFormat.Nf4.ABSMAX_BLOCK)),
+                        matrix.tensor("absmax_mean", DType.F32, 1L));
             }
         };
     }

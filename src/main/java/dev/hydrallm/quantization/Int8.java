@@ -20,7 +20,11 @@ public final class Int8 {
      * @throws IllegalArgumentException when a weight is infinite or not a number
      */
     public static float encode(float[] row, byte[] codes) {
-        float scale = scale(row);
+        float largest = 0;
+        for (float weight : row) {
+            largest = Math.max(largest, Math.abs(weight)); // not a number wins in Math.max
+        }
+        float scale = scale(largest);
         for (int i = 0; i < row.length; i++) {
             codes[i] = (byte) Math.rint((double) row[i] / scale);
         }
@@ -34,11 +38,8 @@ public final class Int8 {
         }
     }
 
-    private static float scale(float[] row) {
-        float largest = 0;
-        for (float weight : row) {
-            largest = Math.max(largest, Math.abs(weight)); // not a number wins in Math.max
-        }
+    /** The scale of a row with this largest magnitude. */
+    static float scale(float largest) {
         if (!Float.isFinite(largest)) {
             throw new IllegalArgumentException("a weight is " + largest);
         }

@@ -26,6 +26,11 @@ public interface ServingConfig {
     @WithDefault("false")
     boolean loadIn8bit();
 
+    /** Pack a checkpoint's weights as int4. */
+    @WithName("load-in-4bit")
+    @WithDefault("false")
+    boolean loadIn4bit();
+
     /** Draft tree: a file or a name; without it the model's own. */
     Optional<String> tree();
 

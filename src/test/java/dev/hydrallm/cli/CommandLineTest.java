@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.testing.Pickle;
@@ -106,7 +107,13 @@ class CommandLineTest {
         assertThat(run.out().lines()).hasSize(1);
         ObjectMapper json = new ObjectMapper();
         JsonNode printed = json.readTree(run.out());
+        JsonNode sizes = ((ObjectNode) printed).remove("sizes");
         assertThat(printed).isEqualTo(json.readTree(Path.of(DEMO, "hydra.json").toFile()));
+        assertThat(sizes.path("layers").path("format").asText()).isEqualTo("int8");
+        assertThat(sizes.path("layers").path("weights").intValue()).isEqualTo(13_631_488);
+        assertThat(sizes.path("layers").path("bytes").intValue())
+                .isEqualTo(13_631_488 + 16 * (768 + 256 + 1536 + 256) * 4);
+        assertThat(sizes.path("layers").path("bits_per_weight").doubleValue()).isBetween(8.1, 8.2);
     }
 
     @Test
@@ -183,6 +190,7 @@ class CommandLineTest {
     void aPackedModelIsNotPackedAgain() {
         assertRefused(pack("--model", DEMO), "models/demo: is packed already");
         assertRefused(CliRun.of("inspect", "--model", DEMO, "--base-model", base), "is packed already; --load-in-8bit");
+        assertRefused(CliRun.of("inspect", "--model", DEMO, "--load-in-4bit"), "is packed already; --load-in-8bit");
         assertRefused(pack("--model", heads, "--base-model", DEMO), "models/demo: is packed already");
     }
 
@@ -192,8 +200,12 @@ class CommandLineTest {
     }
 
     @Test
-    void fourBitsAreNotSupportedYet() {
-        assertRefused(CliRun.of("inspect", "--load-in-4bit"), "--load-in-4bit is not supported yet");
+    void eightAndFourBitsAtOnceAreRefused() {
+        for (String command : List.of("inspect", "serve", "chat")) {
+            assertRefused(
+                    CliRun.of(command, "--model", heads, "--load-in-4bit", "--load-in-8bit"),
+                    "--load-in-8bit and --load-in-4bit exclude each other");
+        }
     }
 
     @Test

@@ -142,7 +142,11 @@ class ManifestTest {
                 "\"rope_theta\" : 10000.0   | \"rope_theta\" : 1e99      | rope_theta is 1.0E99",
                 "\"forked_layers\" : 1      | \"forked_layers\" : 3      | 3 forked layers of a model of 2",
                 "\"embedding\" : \"int8\",  |                            | quantization is given for",
-                "\"embedding\" : \"int8\"   | \"embedding\" : \"int3\"   | int3",
+                "\"embedding\" : \"int8\"   | \"embedding\" : \"int3\"   | unknown weight format int3",
+                "\"embedding\" : \"int8\"   | \"embedding\" : \"int4\"   | unknown weight format int4",
+                "\"embedding\" : \"int8\"   | \"embedding\" : 4          | WeightFormat",
+                "\"embedding\" : \"int8\"   | \"embedding\" : null       | no weight format for the group EMBEDDING",
+                "\"embedding\" : \"int8\"   | \"embedding\" : \"nf4\"    | embedding has 4 columns, which do not divide",
                 "\"tokenizer.json\"         | \"../tokenizer.json\"      | files are",
                 "\"bos_id\" : 1             | \"bos_id\" : 8             | bos_id is 8",
             })

@@ -1,5 +1,9 @@
 package dev.hydrallm.engine.torch;
 
+import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.WeightFormat;
+import java.util.Map;
+
 /** How the model's matrix products are computed: which text the program takes in, and what it holds a matrix as. */
 enum LinearKind {
     /** Single precision. */
@@ -13,6 +17,11 @@ enum LinearKind {
     LinearKind(String resource, String scriptType) {
         this.resource = resource;
         this.scriptType = scriptType;
+    }
+
+    /** Single precision only if nothing is quantized; what is stored as numbers beside codes becomes codes too. */
+    static LinearKind of(Map<TensorGroup, WeightFormat> formats) {
+        return formats.values().stream().allMatch(WeightFormat.Floats.class::isInstance) ? FLOAT : INT8;
     }
 
     String resource() {

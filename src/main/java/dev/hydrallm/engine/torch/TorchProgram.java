@@ -9,7 +9,6 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import dev.hydrallm.engine.torch.RowShapes.RowShape;
 import dev.hydrallm.model.Architecture;
-import dev.hydrallm.model.DType;
 import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,7 +47,7 @@ final class TorchProgram implements AutoCloseable {
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
-        LinearKind kind = model.tensor("layers.0.qkv.weight").dtype() == DType.I8 ? LinearKind.INT8 : LinearKind.FLOAT;
+        LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
         weights = new TorchWeights(model, manager, script, kind);
         shapes = new RowShapes(manager);

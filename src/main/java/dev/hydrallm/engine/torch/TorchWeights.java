@@ -6,16 +6,21 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
+import dev.hydrallm.engine.torch.Int8Matrices.Int8Matrix;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorView;
+import dev.hydrallm.model.WeightFormat;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A packed model's tensors in the form the program takes them. Single-precision tensors are views of the mapped file;
@@ -28,7 +33,11 @@ final class TorchWeights implements AutoCloseable {
     private final PtNDManager manager;
     private final Script script;
     private final LinearKind kind;
+    private final Int8Matrices int8;
     private final Values values = new Values();
+
+    /** The embedding as int8 rows, where it is looked up in those: a tied language-model head takes the same. */
+    private Optional<Int8Matrix> lookup = Optional.empty();
 
     /** Embedding: codes and scales, or values alone. */
     final IValue embedding;
@@ -49,26 +58,38 @@ final class TorchWeights implements AutoCloseable {
         this.kind = kind;
         DraftLayout draft = model.draft();
         int layerCount = model.architecture().layers();
-        embedding = embeddingTable();
-        layers = layerMatrices("layers.", layerCount);
-        norms = layerVectors("layers.", layerCount, "norm");
-        lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
-        // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
-        forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
-        forkNorms = draft.forkedLayers() > 0 ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
-        boolean heads = draft.heads() > 0;
-        residuals = heads ? residualMatrices(draft) : layers;
-        residualBiases = heads ? residualBiases(draft) : norms;
-        headLmHeads =
-                heads && !draft.sharedLmHead() ? headMatrices(draft) : repeated(lmHead, Math.max(1, draft.heads()));
+        int8 = new Int8Matrices(model);
+        try {
+            embedding = embeddingTable();
+            layers = layerMatrices("layers.", layerCount);
+            norms = layerVectors("layers.", layerCount, "norm");
+            lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
+            // An empty list has no element type in the program; without forked layers or heads it does not look at
+            // these.
+            forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
+            forkNorms = draft.forkedLayers() > 0 ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
+            boolean heads = draft.heads() > 0;
+            residuals = heads ? residualMatrices(draft) : layers;
+            residualBiases = heads ? residualBiases(draft) : norms;
+            headLmHeads = heads ? lmHeads(draft) : layers;
+        } finally {
+            int8.close();
+        }
     }
 
     private IValue embeddingTable() {
         String name = "embedding.weight";
-        return values.tensors(
-                kind == LinearKind.INT8
-                        ? List.of(tensor(name), tensor(scaleOf(name)))
-                        : List.of(values.keep(single(name))));
+        if (kind == LinearKind.FLOAT) {
+            return values.tensors(List.of(values.keep(single(name))));
+        }
+        if (model.manifest().quantization().get(TensorGroup.EMBEDDING) instanceof WeightFormat.Floats) {
+            // Numbers are codes whose scale is 1: they are looked up as exactly as they are stored.
+            long vocabulary = model.architecture().vocabSize();
+            return values.tensors(List.of(tensor(name), values.keep(manager.ones(new Shape(vocabulary)))));
+        }
+        Int8Matrix rows = values.own(int8.take("embedding"));
+        lookup = Optional.of(rows);
+        return values.tensors(List.of(values.keep(codes(rows)), values.keep(scales(rows))));
     }
 
     private IValue layerMatrices(String prefix, int count) {
@@ -162,6 +183,10 @@ final class TorchWeights implements AutoCloseable {
         return values.tensors(tensors);
     }
 
+    private IValue lmHeads(DraftLayout draft) {
+        return draft.sharedLmHead() ? values.list(Collections.nCopies(draft.heads(), lmHead)) : headMatrices(draft);
+    }
+
     private IValue headMatrices(DraftLayout draft) {
         List<IValue> matrices = new ArrayList<>();
         for (int k = 0; k < draft.heads(); k++) {
@@ -170,16 +195,8 @@ final class TorchWeights implements AutoCloseable {
         return values.list(matrices);
     }
 
-    private IValue repeated(IValue matrix, int times) {
-        return values.list(Collections.nCopies(times, matrix));
-    }
-
     private static String residual(int head, int block) {
         return "heads." + head + ".residual." + block;
-    }
-
-    private static String scaleOf(String weight) {
-        return weight.substring(0, weight.length() - "weight".length()) + "scale";
     }
 
     private IValue matrix(String name) {
@@ -193,10 +210,26 @@ final class TorchWeights implements AutoCloseable {
         }
         // Packing copies, so the parts may go.
         try (Values parts = new Values()) {
-            PtNDArray codes = stacked(names, parts);
-            PtNDArray scales = stacked(names.stream().map(TorchWeights::scaleOf).toList(), parts);
+            List<Int8Matrix> matrices =
+                    names.stream().map(name -> rows(name, parts)).toList();
+            PtNDArray codes = joined(matrices.stream().map(this::codes).toList(), parts);
+            PtNDArray scales = joined(matrices.stream().map(this::scales).toList(), parts);
             return values.keep(script.call("pack", parts.of(codes), parts.of(scales)));
         }
+    }
+
+    private Int8Matrix rows(String name, Values scope) {
+        String matrix = name.substring(0, name.length() - ".weight".length());
+        return matrix.equals("embedding") && lookup.isPresent() ? lookup.get() : scope.own(int8.take(matrix));
+    }
+
+    private PtNDArray codes(Int8Matrix rows) {
+        Shape shape = new Shape(rows.matrix().rows(), rows.matrix().columns());
+        return tensor(rows.codes(), shape, DataType.INT8);
+    }
+
+    private PtNDArray scales(Int8Matrix rows) {
+        return tensor(rows.scales(), new Shape(rows.matrix().rows()), DataType.FLOAT32);
     }
 
     private PtNDArray stacked(List<String> names) {
@@ -204,11 +237,18 @@ final class TorchWeights implements AutoCloseable {
     }
 
     private PtNDArray stacked(List<String> names, Values scope) {
-        PtNDArray joined = scope.keep(view(names.getFirst()));
-        for (String name : names.subList(1, names.size())) {
-            joined = scope.keep(joined.concat(scope.keep(view(name)), 0));
-        }
+        PtNDArray joined = joined(names.stream().map(this::view).toList(), scope);
         return joined.getDataType() == DataType.FLOAT16 ? scope.keep(joined.toType(DataType.FLOAT32, false)) : joined;
+    }
+
+    /** Tensors below each other. */
+    private static PtNDArray joined(List<PtNDArray> tensors, Values scope) {
+        tensors.forEach(scope::keep);
+        PtNDArray joined = tensors.getFirst();
+        for (PtNDArray tensor : tensors.subList(1, tensors.size())) {
+            joined = scope.keep(joined.concat(tensor, 0));
+        }
+        return joined;
     }
 
     /** A tensor that is in the form the program takes already. */
@@ -230,11 +270,16 @@ final class TorchWeights implements AutoCloseable {
             case I8 -> DataType.INT8;
             default -> throw new IllegalStateException(name + " has type " + view.dtype());
         };
-        ByteBuffer bytes = view.data().asByteBuffer().order(ByteOrder.nativeOrder());
-        return manager.create(
-                bytes,
+        return tensor(
+                view.data(),
                 new Shape(view.shape().stream().mapToLong(Long::longValue).toArray()),
                 type);
+    }
+
+    /** Memory as a tensor, without a copy. */
+    private PtNDArray tensor(MemorySegment data, Shape shape, DataType type) {
+        ByteBuffer bytes = data.asByteBuffer().order(ByteOrder.nativeOrder());
+        return manager.create(bytes, shape, type);
     }
 
     @Override

@@ -41,13 +41,17 @@ final class Values implements AutoCloseable {
     }
 
     IValue keep(IValue value) {
-        owned.push(value);
-        return value;
+        return own(value);
     }
 
     PtNDArray keep(NDArray tensor) {
-        owned.push(tensor);
-        return (PtNDArray) tensor;
+        return (PtNDArray) own(tensor);
+    }
+
+    /** Closes it with the rest, before all that came earlier. */
+    <T extends AutoCloseable> T own(T value) {
+        owned.push(value);
+        return value;
     }
 
     @Override

@@ -16,10 +16,14 @@ final class SharedPacks {
 
     /** The base with the draft heads of so many forked layers, at full precision. */
     static PackedModel write(Path folder, int forkedLayers) {
+        return write(folder, forkedLayers, Quantization.NONE);
+    }
+
+    static PackedModel write(Path folder, int forkedLayers, Quantization quantization) {
         Path heads = Shared.models().resolve("pycoder-hydra-" + forkedLayers + "l");
         Path pack = folder.resolve("pack-" + forkedLayers);
         try (Checkpoint checkpoint = Checkpoint.open(heads, Optional.empty(), warning -> {})) {
-            Packer.Options options = new Packer.Options(Quantization.NONE, Optional.empty(), Optional.empty());
+            Packer.Options options = new Packer.Options(quantization, Optional.empty(), Optional.empty());
             Packer.pack(checkpoint, options, pack, (bytes, total) -> {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -135,6 +135,23 @@ class TorchEngineTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(LinearKind.class)
+    void aModelWithoutHeadsDecodesPlainly(LinearKind kind) {
+        WeightFormat format = kind == LinearKind.FLOAT ? WeightFormat.F32 : WeightFormat.INT8;
+        Shape shape = new Shape(Shape.all().getFirst().architecture(), DraftLayout.NONE);
+        try (PackedModel pack = pack(shape, format, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            int[] prompt = prompt(7, 19);
+            int[] output = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(30))
+                    .output();
+            assertThat(output).hasSize(30);
+            if (kind == LinearKind.FLOAT) {
+                assertThat(output).containsExactly(naive(new ReferenceModel(pack), prompt, 30));
+            }
+        }
+    }
+
     private static int[] naive(ReferenceModel model, int[] prompt, int count) {
         int[] tokens = prompt.clone();
         for (int i = 0; i < count; i++) {
@@ -191,22 +208,6 @@ class TorchEngineTest {
             assertThat(sequence.statistics().acceptLengths()).allMatch(length -> length <= TREE.depth());
             Sequence plain = Decoding.run(engine, new int[] {3, 4}, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(17));
             assertThat(sequence.output()).containsExactly(plain.output());
-        }
-    }
-
-    @ParameterizedTest
-    @EnumSource(
-            value = WeightFormat.class,
-            names = {"F32", "INT8"})
-    void aBaseWithoutHeadsDecodesPlainly(WeightFormat format) {
-        Shape bare = new Shape(Shape.all().getFirst().architecture(), DraftLayout.NONE);
-        try (PackedModel pack = pack(bare, format, 0.4);
-                TorchEngine engine = TorchEngine.load(pack, small())) {
-            Sequence sequence = Decoding.run(engine, prompt(7, 19), DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(20));
-            assertThat(sequence.output()).hasSize(20);
-            if (format == WeightFormat.F32) {
-                assertThat(sequence.output()).containsExactly(naive(new ReferenceModel(pack), prompt(7, 19), 20));
-            }
         }
     }
 

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.Engine;
-import dev.hydrallm.engine.torch.TorchEngineTest.Shape;
 import dev.hydrallm.evaluation.Perplexity;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.evaluation.SlidingWindows;
@@ -49,7 +48,7 @@ class TorchScorerTest {
     }
 
     static List<Shape> shapes() {
-        return TorchEngineTest.shapes();
+        return Shape.all();
     }
 
     @ParameterizedTest
@@ -75,10 +74,9 @@ class TorchScorerTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = WeightFormat.class,
-            names = {"F32", "INT8"})
-    void whatIsExpectedDoesNotDependOnTheChunksThatAreRead(WeightFormat format) {
+    @EnumSource(LinearKind.class)
+    void whatIsExpectedDoesNotDependOnTheChunksThatAreRead(LinearKind kind) {
+        WeightFormat format = kind == LinearKind.FLOAT ? WeightFormat.F32 : WeightFormat.INT8;
         try (PackedModel pack = pack(shapes().get(3), format);
                 Scorer whole = load(pack, WINDOW);
                 Scorer single = load(pack, 1)) {
