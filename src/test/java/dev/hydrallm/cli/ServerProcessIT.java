@@ -2,6 +2,7 @@ package dev.hydrallm.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hydrallm.testing.FakeHub;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -177,6 +178,30 @@ class ServerProcessIT {
         }
         assertThat(server.waitFor()).isEqualTo(1);
         assertThat(errorOf(server)).contains("weights.safetensors").contains("SHA-256");
+    }
+
+    @Test
+    void aModelThatIsNotThereYetIsFetchedWhileThePortAnswers503() throws Exception {
+        try (FakeHub hub = new FakeHub()) {
+            hub.putAll("org/demo", Path.of("models/demo"));
+            hub.fail("weights.safetensors", FakeHub.Fault.slow(2_000));
+            Map<String, String> environment = Map.of(
+                    "HYDRA_MODEL",
+                    "org/demo",
+                    "HF_ENDPOINT",
+                    hub.address(),
+                    "HF_HOME",
+                    folder.resolve("hf").toString());
+            int port = freePort();
+            Process server = start(environment, "serve", "--port", String.valueOf(port));
+            while (hub.downloads("weights.safetensors").isEmpty() || readiness(port) == 0) {
+                assertThat(server.isAlive()).isTrue();
+                LockSupport.parkNanos(20_000_000);
+            }
+            assertThat(readiness(port)).isEqualTo(503);
+            awaitReady(server, port);
+            assertThat(errorOf(server)).contains("fetching org/demo from " + hub.address(), "is ready");
+        }
     }
 
     @Test
