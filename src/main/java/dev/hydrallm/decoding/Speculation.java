@@ -17,6 +17,11 @@ public record Speculation(DraftTree tree, Extent extent) {
         ADAPTIVE
     }
 
+    /** A root alone leaves nothing to adapt. */
+    public Speculation {
+        extent = tree.nodes() == 1 ? Extent.WHOLE : extent;
+    }
+
     /** Plain decoding. */
     public static final Speculation NONE = whole(DraftTree.ROOT_ONLY);
 

@@ -51,12 +51,14 @@ final class TorchWeights implements AutoCloseable {
         layers = layerMatrices("layers.", layerCount);
         norms = layerNorms("layers.", layerCount, "norm");
         lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
-        // An empty list has no element type in the program; without forked layers it does not look at these.
+        // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
         forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
         forkNorms = draft.forkedLayers() > 0 ? layerNorms("fork.", draft.forkedLayers(), "fork.norm") : norms;
-        residuals = residualMatrices(draft);
-        residualBiases = residualBiases(draft);
-        headLmHeads = draft.sharedLmHead() ? repeated(lmHead, draft.heads()) : headMatrices(draft);
+        boolean heads = draft.heads() > 0;
+        residuals = heads ? residualMatrices(draft) : layers;
+        residualBiases = heads ? residualBiases(draft) : norms;
+        headLmHeads =
+                heads && !draft.sharedLmHead() ? headMatrices(draft) : repeated(lmHead, Math.max(1, draft.heads()));
     }
 
     private IValue embeddingTable() {
@@ -100,34 +102,28 @@ final class TorchWeights implements AutoCloseable {
 
     /** The heads' first blocks below each other, for they read the same rows; then the other blocks, head by head. */
     private IValue residualMatrices(DraftLayout draft) {
-        List<IValue> matrices = new ArrayList<>();
-        if (draft.heads() > 0) {
-            List<String> firsts = new ArrayList<>();
-            for (int k = 0; k < draft.heads(); k++) {
-                firsts.add(residual(k, 0) + ".weight");
-            }
-            matrices.add(matrix(firsts));
-            for (int k = 0; k < draft.heads(); k++) {
-                for (int j = 1; j < draft.residualLayers(); j++) {
-                    matrices.add(matrix(residual(k, j) + ".weight"));
-                }
+        List<String> firsts = new ArrayList<>();
+        for (int k = 0; k < draft.heads(); k++) {
+            firsts.add(residual(k, 0) + ".weight");
+        }
+        List<IValue> matrices = new ArrayList<>(List.of(matrix(firsts)));
+        for (int k = 0; k < draft.heads(); k++) {
+            for (int j = 1; j < draft.residualLayers(); j++) {
+                matrices.add(matrix(residual(k, j) + ".weight"));
             }
         }
         return values.list(matrices);
     }
 
     private IValue residualBiases(DraftLayout draft) {
-        List<PtNDArray> tensors = new ArrayList<>();
-        if (draft.heads() > 0) {
-            List<String> firsts = new ArrayList<>();
-            for (int k = 0; k < draft.heads(); k++) {
-                firsts.add(residual(k, 0) + ".bias");
-            }
-            tensors.add(stacked(firsts));
-            for (int k = 0; k < draft.heads(); k++) {
-                for (int j = 1; j < draft.residualLayers(); j++) {
-                    tensors.add(tensor(residual(k, j) + ".bias"));
-                }
+        List<String> firsts = new ArrayList<>();
+        for (int k = 0; k < draft.heads(); k++) {
+            firsts.add(residual(k, 0) + ".bias");
+        }
+        List<PtNDArray> tensors = new ArrayList<>(List.of(stacked(firsts)));
+        for (int k = 0; k < draft.heads(); k++) {
+            for (int j = 1; j < draft.residualLayers(); j++) {
+                tensors.add(tensor(residual(k, j) + ".bias"));
             }
         }
         return values.tensors(tensors);
