@@ -9,16 +9,18 @@ import picocli.CommandLine.Option;
 final class ModelOptions {
     @Option(
             names = "--model",
-            paramLabel = "DIR",
-            description = "A packed model, or a checkpoint or draft heads' directory, which is packed into the cache on"
-                    + " first use. Default: the demo model.")
+            paramLabel = "DIR|FILE",
+            description =
+                    "A packed model, or a checkpoint's or draft heads' directory or a GGUF file, which is packed into"
+                            + " the cache on first use. Default: the demo model.")
     @Nullable
     Path model;
 
     @Option(
             names = "--base-model",
-            paramLabel = "DIR",
-            description = "The base of draft heads, instead of the one their config.json names.")
+            paramLabel = "DIR|FILE",
+            description = "The base of draft heads (a directory or a GGUF file), instead of the one their config.json"
+                    + " names.")
     @Nullable
     Path baseModel;
 

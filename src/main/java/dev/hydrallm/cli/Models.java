@@ -74,23 +74,24 @@ final class Models {
     /** Opens the pack that the options name, packing a checkpoint into the cache first. */
     static PackedModel open(ModelOptions options) {
         refuseFourBit(options.loadIn4bit);
-        Path directory = options.model == null ? demo() : options.model;
-        if (!Files.isDirectory(directory)) {
+        Path model = options.model == null ? demo() : options.model;
+        if (!Files.exists(model)) {
             throw new IllegalArgumentException(
-                    directory + " is no directory; --model takes a packed model, a checkpoint or draft heads");
+                    model
+                            + " is no directory or file; --model takes a packed model, a checkpoint, draft heads or a GGUF file");
         }
-        if (options.baseModel != null && !Files.isDirectory(options.baseModel)) {
+        if (options.baseModel != null && !Files.exists(options.baseModel)) {
             throw new IllegalArgumentException(
-                    options.baseModel + " is no directory; --base-model takes the base of draft heads");
+                    options.baseModel + " is no directory or file; --base-model takes the base of draft heads");
         }
-        if (PackedModel.isPack(directory)) {
+        if (PackedModel.isPack(model)) {
             if (options.loadIn8bit || options.baseModel != null) {
                 throw new IllegalArgumentException(
-                        directory + " is packed already; --load-in-8bit and --base-model are for checkpoints");
+                        model + " is packed already; --load-in-8bit and --base-model are for checkpoints");
             }
-            return PackedModel.open(directory);
+            return PackedModel.open(model);
         }
-        return Packing.cached(directory, options);
+        return Packing.cached(model, options);
     }
 
     static void refuseFourBit(boolean asked) {

@@ -23,15 +23,18 @@ import picocli.CommandLine.Option;
 final class PackCommand implements Callable<Integer> {
     @Option(
             names = "--model",
-            paramLabel = "DIR",
+            paramLabel = "DIR|FILE",
             required = true,
-            description = "A model (model.safetensors, pytorch_model.bin …) or draft heads (medusa_lm_head.pt …).")
+            description =
+                    "A model (model.safetensors, pytorch_model.bin …), draft heads (medusa_lm_head.pt …), or a GGUF"
+                            + " file.")
     Path model = Path.of("");
 
     @Option(
             names = "--base-model",
-            paramLabel = "DIR",
-            description = "The base of draft heads, instead of the one their config.json names.")
+            paramLabel = "DIR|FILE",
+            description = "The base of draft heads (a directory or a GGUF file), instead of the one their config.json"
+                    + " names.")
     @Nullable
     Path baseModel;
 
@@ -39,14 +42,18 @@ final class PackCommand implements Callable<Integer> {
             names = "--quantize",
             paramLabel = "FORMAT",
             defaultValue = "none",
-            description = "none keeps the weights' type, int8 stores 8-bit codes. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "none keeps the weights' type (of a GGUF's blocks: F32), int8 stores 8-bit codes. Default: ${DEFAULT-VALUE}.")
     Quantization quantize = Quantization.NONE;
 
     @Option(names = "--tree", paramLabel = "FILE|NAME", description = "The draft tree that the pack shall bring along.")
     @Nullable
     String tree;
 
-    @Option(names = "--name", paramLabel = "NAME", description = "The model's name in APIs. Default: the folder's.")
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            description = "The model's name in APIs. Default: the folder's or file's.")
     @Nullable
     String name;
 

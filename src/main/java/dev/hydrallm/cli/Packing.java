@@ -14,11 +14,10 @@ final class Packing {
     private Packing() {}
 
     /** The pack of a checkpoint in the user's cache, made on first use. */
-    static PackedModel cached(Path directory, ModelOptions options) {
+    static PackedModel cached(Path model, ModelOptions options) {
         Quantization quantization = options.loadIn8bit ? Quantization.INT8 : Quantization.NONE;
         try {
-            return PackCache.ofUser()
-                    .open(directory, Optional.ofNullable(options.baseModel), quantization, new Listener());
+            return PackCache.ofUser().open(model, Optional.ofNullable(options.baseModel), quantization, new Listener());
         } catch (IOException e) {
             throw new UncheckedIOException(e.getMessage() == null ? "packing failed" : e.getMessage(), e);
         }
