@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * A base model, with draft heads or without, as its directories hold it: what {@link Packer} packs. Opening it checks
@@ -21,63 +22,61 @@ import java.util.function.Consumer;
  */
 public final class Checkpoint implements AutoCloseable {
     private static final String HUB_MODEL = "models--";
+    private static final String CHAT_TEMPLATE = "chat_template.jinja";
+    private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
+    private static final List<String> BESIDE_A_FILE = List.of(Manifest.TOKENIZER_FILE, CHAT_TEMPLATE, TOKENIZER_CONFIG);
 
     private final Path directory;
-    private final Path base;
-    private final HfConfig config;
-    private final TensorSource baseSource;
+    private final BaseModel base;
     private final Optional<TensorSource> headsSource;
     private final Map<String, SourceTensor> baseTensors = new LinkedHashMap<>();
     private final Optional<DraftHeads> heads;
 
-    private Checkpoint(Path directory, Path base, TensorSource baseSource, Optional<TensorSource> headsSource) {
+    private Checkpoint(Path directory, BaseModel base, Optional<TensorSource> headsSource) {
         this.directory = directory;
         this.base = base;
-        this.config = HfConfig.read(base);
-        this.baseSource = baseSource;
         this.headsSource = headsSource;
         Map<String, SourceTensor> beside = new LinkedHashMap<>();
-        baseSource.tensors().forEach((name, tensor) -> {
+        base.tensors().forEach((name, tensor) -> {
             boolean head = DraftHeads.BESIDE_A_BASE.matcher(name).matches();
             (head ? beside : baseTensors).put(name, tensor);
         });
         this.heads = headsSource
                 .map(source -> DraftHeads.of(source.path(), source.tensors()))
-                .or(() -> beside.isEmpty() ? Optional.empty() : Optional.of(DraftHeads.of(baseSource.path(), beside)));
+                .or(() -> beside.isEmpty() ? Optional.empty() : Optional.of(DraftHeads.of(base.weights(), beside)));
     }
 
     /**
-     * Opens a directory of draft heads, which name their base, or of a model.
+     * Opens a directory of draft heads, which name their base, or a model: a directory or a GGUF file.
      *
      * @param baseModel the base of draft heads instead of the one that their config.json names
      * @param warnings told where a configuration and the weights disagree
      * @throws ModelFormatException when a file is missing, broken or of an unsupported kind
      */
-    public static Checkpoint open(Path directory, Optional<Path> baseModel, Consumer<String> warnings) {
-        boolean draft = TensorSource.hasHeads(directory);
-        requireUnpacked(directory);
-        if (!draft && !TensorSource.hasModel(directory)) {
-            throw new ModelFormatException(directory + ": no model here: it holds neither a packed model ("
+    public static Checkpoint open(Path path, Optional<Path> baseModel, Consumer<String> warnings) {
+        boolean draft = TensorSource.hasHeads(path);
+        requireUnpacked(path);
+        if (!draft && !TensorSource.hasModel(path) && !Files.isRegularFile(path)) {
+            throw new ModelFormatException(path + ": no model here: it holds neither a packed model ("
                     + Manifest.FILE + ") nor weights that can be packed (model.safetensors, pytorch_model.bin,"
                     + " medusa_lm_head.pt …)");
         }
         if (!draft && baseModel.isPresent()) {
             throw new ModelFormatException(
-                    directory + ": is a whole model; --base-model is for draft heads (medusa_lm_head.pt)");
+                    path + ": is a whole model; --base-model is for draft heads (medusa_lm_head.pt)");
         }
-        Path base =
-                draft ? baseModel.orElseGet(() -> HeadsConfig.read(directory).base(directory)) : directory;
-        requireUnpacked(base);
-        TensorSource baseSource = TensorSource.model(base);
+        Path basePath = draft ? baseModel.orElseGet(() -> HeadsConfig.read(path).base(path)) : path;
+        requireUnpacked(basePath);
+        BaseModel base = BaseModel.open(basePath);
         Optional<TensorSource> headsSource = Optional.empty();
         try {
-            headsSource = draft ? Optional.of(TensorSource.heads(directory)) : Optional.empty();
-            Checkpoint checkpoint = new Checkpoint(directory, base, baseSource, headsSource);
+            headsSource = draft ? Optional.of(TensorSource.heads(path)) : Optional.empty();
+            Checkpoint checkpoint = new Checkpoint(draft ? path : base.directory(), base, headsSource);
             checkpoint.warn(warnings);
             return checkpoint;
         } catch (RuntimeException e) {
             headsSource.ifPresent(TensorSource::close);
-            baseSource.close();
+            base.close();
             throw e;
         }
     }
@@ -93,6 +92,22 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
+    /**
+     * The files that a model at a path may be read from, in one order: all of a directory; a GGUF file and those of a
+     * tokenizer beside it.
+     */
+    static List<Path> filesOf(Path source) throws IOException {
+        Path folder = source.toAbsolutePath();
+        if (!Files.isRegularFile(source)) {
+            try (Stream<Path> files = Files.list(folder)) {
+                return files.filter(Files::isRegularFile).sorted().toList();
+            }
+        }
+        return Stream.concat(Stream.of(folder), BESIDE_A_FILE.stream().map(folder::resolveSibling))
+                .filter(Files::isRegularFile)
+                .toList();
+    }
+
     private void warn(Consumer<String> warnings) {
         if (heads.isPresent() && Files.isRegularFile(directory.resolve("config.json"))) {
             HeadsConfig.read(directory)
@@ -103,11 +118,11 @@ public final class Checkpoint implements AutoCloseable {
 
     /** What a model packed from here is called. */
     String name() {
-        return nameOf(directory);
+        return headsSource.isPresent() ? nameOf(directory) : base.name();
     }
 
     HfConfig config() {
-        return config;
+        return base.config();
     }
 
     DraftLayout layout() {
@@ -126,18 +141,19 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The file that a tensor's absence or shape is reported for. */
     Path weights() {
-        return baseSource.path();
+        return base.weights();
     }
 
     Path headWeights() {
-        return headsSource.orElse(baseSource).path();
+        return headsSource.map(TensorSource::path).orElseGet(base::weights);
     }
 
     /** Where the weights come from, in words. */
     List<String> sources() {
         List<String> sources = new ArrayList<>();
-        sources.add(nameOf(base) + "/" + baseSource.path().getFileName());
-        headsSource.ifPresent(source -> sources.add(name() + "/" + source.path().getFileName()));
+        sources.add(nameOf(base.directory()) + "/" + base.weights().getFileName());
+        headsSource.ifPresent(
+                source -> sources.add(nameOf(directory) + "/" + source.path().getFileName()));
         return sources;
     }
 
@@ -154,23 +170,28 @@ public final class Checkpoint implements AutoCloseable {
         return count == 0 ? "model" : path.getFileName().toString();
     }
 
-    /** The tokenizer: the heads' own, else the base's. */
-    Path tokenizer() {
-        for (Path place : List.of(directory, base)) {
+    /** The {@code tokenizer.json}: the heads' own, else the one beside the base's weights, else made of what is in them. */
+    byte[] tokenizer() {
+        for (Path place : List.of(directory, base.directory())) {
             Path file = place.resolve(Manifest.TOKENIZER_FILE);
             if (Files.isRegularFile(file)) {
-                return file;
+                try {
+                    return Files.readAllBytes(file);
+                } catch (IOException e) {
+                    throw new ModelFormatException(file + ": cannot be read: " + e.getMessage(), e);
+                }
             }
         }
-        throw new ModelFormatException(base.resolve(Manifest.TOKENIZER_FILE)
-                + ": no such file; convert the model's tokenizer to a tokenizer.json first");
+        return base.embeddedTokenizer()
+                .orElseThrow(() -> new ModelFormatException(base.directory().resolve(Manifest.TOKENIZER_FILE)
+                        + ": no such file; convert the model's tokenizer to a tokenizer.json first"));
     }
 
     /** The Jinja template that comes with the tokenizer; {@code raw} without one. */
     String chatTemplate() {
-        for (Path place : List.of(directory, base)) {
-            Path jinja = place.resolve("chat_template.jinja");
-            Path tokenizerConfig = place.resolve("tokenizer_config.json");
+        for (Path place : List.of(directory, base.directory())) {
+            Path jinja = place.resolve(CHAT_TEMPLATE);
+            Path tokenizerConfig = place.resolve(TOKENIZER_CONFIG);
             if (Files.isRegularFile(jinja)) {
                 try {
                     return Files.readString(jinja);
@@ -192,12 +213,12 @@ public final class Checkpoint implements AutoCloseable {
                 }
             }
         }
-        return "raw";
+        return base.embeddedChatTemplate().orElse("raw");
     }
 
     @Override
     public void close() {
         headsSource.ifPresent(TensorSource::close);
-        baseSource.close();
+        base.close();
     }
 }

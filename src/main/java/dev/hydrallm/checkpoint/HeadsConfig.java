@@ -34,17 +34,17 @@ record HeadsConfig(
         return JsonFiles.has(config, name) ? Optional.of(JsonFiles.integer(file, config, name)) : Optional.empty();
     }
 
-    /** The base's directory: relative to the heads' own. */
+    /** The base's directory or GGUF file: relative to the heads' own directory. */
     Path base(Path directory) {
         String name = baseModel.orElseThrow(() -> new ModelFormatException(
                 directory.resolve("config.json") + ": no base_model_name_or_path; name the base with --base-model"));
         try {
             Path base = directory.resolve(name).normalize();
-            if (Files.isDirectory(base)) {
+            if (Files.exists(base)) {
                 return base;
             }
             throw new ModelFormatException(directory.resolve("config.json") + ": the base model " + name + " is not at "
-                    + base + "; name its directory with --base-model");
+                    + base + "; name its directory or GGUF file with --base-model");
         } catch (InvalidPathException e) {
             throw new ModelFormatException(
                     directory.resolve("config.json") + ": the base model " + name + " is no path: " + e.getReason(), e);

@@ -24,7 +24,22 @@ record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer
      */
     static HfConfig read(Path directory) {
         Path file = directory.resolve("config.json");
-        ObjectNode config = JsonFiles.object(file);
+        HfConfig config = of(file, JsonFiles.object(file));
+        Path generation = directory.resolve("generation_config.json");
+        if (!Files.isRegularFile(generation)) {
+            return config;
+        }
+        Set<Integer> eos = new LinkedHashSet<>(config.eosIds);
+        eos.addAll(tokens(generation, JsonFiles.object(generation), "eos_token_id", config.architecture));
+        return new HfConfig(config.architecture, config.bosId, List.copyOf(eos));
+    }
+
+    /**
+     * Reads what such a file holds, wherever it comes from.
+     *
+     * @param file the file that errors are reported for
+     */
+    static HfConfig of(Path file, ObjectNode config) {
         BaseFamily family = BaseFamily.of(file, config);
         JsonFiles.require(file, config, "hidden_act", "silu");
         JsonFiles.require(file, config, "mlp_bias", "false");
@@ -55,10 +70,6 @@ record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer
                     rope.scaling());
             List<Integer> bos = tokens(file, config, "bos_token_id", architecture);
             Set<Integer> eos = new LinkedHashSet<>(tokens(file, config, "eos_token_id", architecture));
-            Path generation = directory.resolve("generation_config.json");
-            if (Files.isRegularFile(generation)) {
-                eos.addAll(tokens(generation, JsonFiles.object(generation), "eos_token_id", architecture));
-            }
             return new HfConfig(architecture, bos.isEmpty() ? null : bos.getFirst(), List.copyOf(eos));
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(file + ": " + e.getMessage(), e);

@@ -45,7 +45,7 @@ public final class PackCache {
     /**
      * Opens the pack of a checkpoint, making it first if there is none.
      *
-     * @param model a directory of a model or of draft heads
+     * @param model a directory of a model or of draft heads, or a GGUF file
      * @param base the base of draft heads instead of the one they name
      * @throws ModelFormatException when the checkpoint cannot be packed
      */
@@ -101,17 +101,15 @@ public final class PackCache {
         return Checkpoint.nameOf(real).replace("/", "--") + "-" + digest.substring(0, 16);
     }
 
-    private static void describe(Path directory, StringBuilder inputs) throws IOException {
-        inputs.append(directory).append('\n');
-        try (Stream<Path> files = Files.list(directory)) {
-            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-                inputs.append(file.getFileName())
-                        .append(' ')
-                        .append(Files.size(file))
-                        .append(' ')
-                        .append(Files.getLastModifiedTime(file).toMillis())
-                        .append('\n');
-            }
+    private static void describe(Path source, StringBuilder inputs) throws IOException {
+        inputs.append(source).append('\n');
+        for (Path file : Checkpoint.filesOf(source)) {
+            inputs.append(file.getFileName())
+                    .append(' ')
+                    .append(Files.size(file))
+                    .append(' ')
+                    .append(Files.getLastModifiedTime(file).toMillis())
+                    .append('\n');
         }
     }
 

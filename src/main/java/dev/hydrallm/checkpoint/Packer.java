@@ -71,6 +71,8 @@ public final class Packer {
             throws IOException {
         HfConfig config = checkpoint.config();
         Map<TensorGroup, WeightFormat> formats = source.formats(options.quantization());
+        // Before the weights, which take long.
+        byte[] tokenizer = checkpoint.tokenizer();
         List<PackLayout.Part> parts = PackLayout.parts(config.architecture(), checkpoint.layout());
         PackWriter weights;
         try {
@@ -79,7 +81,6 @@ public final class Packer {
             throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);
         }
         String weightsDigest = weights.write(source::rows, progress);
-        byte[] tokenizer = Files.readAllBytes(checkpoint.tokenizer());
         Files.write(directory.resolve(Manifest.TOKENIZER_FILE), tokenizer);
         try {
             new Manifest(

@@ -132,7 +132,9 @@ final class TensorSource implements AutoCloseable {
         if (file.toString().endsWith(".safetensors")) {
             SafetensorsFile safetensors = SafetensorsFile.open(file);
             closers.add(safetensors::close);
-            return safetensors.tensors().stream().map(SourceTensor::of).toList();
+            return safetensors.tensors().stream()
+                    .<SourceTensor>map(StridedTensor::of)
+                    .toList();
         }
         TorchFile torch = TorchFile.open(file);
         closers.add(torch::close);

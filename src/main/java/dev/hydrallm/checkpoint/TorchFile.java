@@ -168,7 +168,7 @@ final class TorchFile implements AutoCloseable {
             if (pickled.offset() < 0 || end > storage.byteSize()) {
                 throw new ArithmeticException("outside");
             }
-            return new SourceTensor(name, dtype, shape, strides, storage.asSlice(pickled.offset() * dtype.bytes()));
+            return new StridedTensor(name, dtype, shape, strides, storage.asSlice(pickled.offset() * dtype.bytes()));
         } catch (ArithmeticException e) {
             throw new ModelFormatException(
                     path + ": tensor " + name + ": " + dtype + " " + shape + " from element " + pickled.offset()

@@ -22,7 +22,8 @@ final class HubModels {
 
     /** The directory that {@code --model} means. */
     Path model(Path named) {
-        return directory(named, "--model takes a packed model, a checkpoint or draft heads, or a hub's ORG/NAME");
+        return directory(
+                named, "--model takes a packed model, a checkpoint, draft heads, a GGUF file or a hub's ORG/NAME");
     }
 
     /** The directory of a base: the one {@code --base-model} means, else the repository that draft heads name. */
@@ -41,12 +42,12 @@ final class HubModels {
     }
 
     private Path directory(Path named, String expected) {
-        if (Files.isDirectory(named)) {
+        if (Files.exists(named)) {
             return named;
         }
         String text = named.toString();
-        if (Files.exists(named) || !Repository.looksLikeOne(text)) {
-            throw new IllegalArgumentException(named + " is no directory; " + expected);
+        if (!Repository.looksLikeOne(text)) {
+            throw new IllegalArgumentException(named + " is no directory or file; " + expected);
         }
         return fetched(Repository.parse(text));
     }

@@ -12,17 +12,19 @@ import picocli.CommandLine.Spec;
 final class ModelOptions {
     @Option(
             names = "--model",
-            paramLabel = "DIR|ORG/NAME",
-            description = "A packed model, or a checkpoint or draft heads' directory, which is packed into the cache on"
-                    + " first use; or a Hugging Face hub's repository, ORG/NAME or ORG/NAME@REVISION. Default: the demo"
-                    + " model.")
+            paramLabel = "PATH|ORG/NAME",
+            description =
+                    "A packed model, or a checkpoint's or draft heads' directory or a GGUF file, which is packed into"
+                            + " the cache on first use; or a Hugging Face hub's repository, ORG/NAME or ORG/NAME@REVISION. Default:"
+                            + " the demo model.")
     @Nullable
     Path model;
 
     @Option(
             names = "--base-model",
-            paramLabel = "DIR|ORG/NAME",
-            description = "The base of draft heads, instead of the one their config.json names.")
+            paramLabel = "PATH|ORG/NAME",
+            description = "The base of draft heads (a directory or a GGUF file), instead of the one their config.json"
+                    + " names.")
     @Nullable
     Path baseModel;
 

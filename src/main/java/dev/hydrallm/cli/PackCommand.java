@@ -25,16 +25,18 @@ import picocli.CommandLine.Spec;
 final class PackCommand implements Callable<Integer> {
     @Option(
             names = "--model",
-            paramLabel = "DIR|ORG/NAME",
+            paramLabel = "PATH|ORG/NAME",
             required = true,
             description =
-                    "A directory, or a hub's repository, of a model (model.safetensors, pytorch_model.bin …) or of draft heads (medusa_lm_head.pt …).")
+                    "A directory, or a hub's repository, of a model (model.safetensors, pytorch_model.bin …) or of draft heads"
+                            + " (medusa_lm_head.pt …); or a GGUF file.")
     Path model = Path.of("");
 
     @Option(
             names = "--base-model",
-            paramLabel = "DIR|ORG/NAME",
-            description = "The base of draft heads, instead of the one their config.json names.")
+            paramLabel = "PATH|ORG/NAME",
+            description = "The base of draft heads (a directory or a GGUF file), instead of the one their config.json"
+                    + " names.")
     @Nullable
     Path baseModel;
 
@@ -45,7 +47,10 @@ final class PackCommand implements Callable<Integer> {
     @Nullable
     String tree;
 
-    @Option(names = "--name", paramLabel = "NAME", description = "The model's name in APIs. Default: the folder's.")
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            description = "The model's name in APIs. Default: the folder's or file's.")
     @Nullable
     String name;
 

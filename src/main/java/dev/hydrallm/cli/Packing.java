@@ -14,9 +14,9 @@ final class Packing {
     private Packing() {}
 
     /** The pack of a checkpoint in the user's cache, made on first use. */
-    static PackedModel cached(Path directory, Optional<Path> base, Quantization quantization) {
+    static PackedModel cached(Path model, Optional<Path> base, Quantization quantization) {
         try {
-            return PackCache.ofUser().open(directory, base, quantization, new Listener());
+            return PackCache.ofUser().open(model, base, quantization, new Listener());
         } catch (IOException e) {
             throw new UncheckedIOException(e.getMessage() == null ? "packing failed" : e.getMessage(), e);
         }

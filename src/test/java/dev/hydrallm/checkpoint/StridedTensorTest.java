@@ -12,7 +12,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** All 65,536 values of both 16-bit types, against their definitions. */
-class SourceTensorTest {
+class StridedTensorTest {
     private static final ValueLayout.OfShort LITTLE =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -57,7 +57,7 @@ class SourceTensorTest {
     private static void check(DType dtype, int bits, double expected) {
         MemorySegment data = MemorySegment.ofArray(new byte[2]);
         data.set(LITTLE, 0, (short) bits);
-        SourceTensor tensor = new SourceTensor("w", dtype, List.of(1L), List.of(1L), data);
+        StridedTensor tensor = new StridedTensor("w", dtype, List.of(1L), List.of(1L), data);
         float[] row = new float[1];
         if (Double.isFinite(expected)) {
             tensor.readRow(0, row);

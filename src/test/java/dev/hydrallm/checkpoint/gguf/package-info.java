@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.checkpoint.gguf;
+
+import org.jspecify.annotations.NullMarked;
