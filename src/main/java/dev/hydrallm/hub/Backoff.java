@@ -47,9 +47,13 @@ final class Backoff {
     /**
      * Waits before the next try, as long as the hub asked for.
      *
-     * @throws HubException when that was the last try
+     * @throws HubException when that was the last try, or when the thread was interrupted
      */
     void pause(IOException failure) {
+        if (Thread.currentThread().isInterrupted() || failure.getCause() instanceof InterruptedException) {
+            // Somebody gave up all of it; there is no next try to speak of.
+            throw interrupted(failure);
+        }
         failures++;
         if (failures >= patience.tries()) {
             throw new HubException(what + ": " + reason(failure) + "; given up after " + failures + " tries", failure);
@@ -77,7 +81,7 @@ final class Backoff {
         }
     }
 
-    static HubException interrupted(InterruptedException e) {
+    static HubException interrupted(Exception e) {
         Thread.currentThread().interrupt();
         return new HubException("interrupted", e);
     }

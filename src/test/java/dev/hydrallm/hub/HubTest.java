@@ -209,6 +209,16 @@ class HubTest {
     }
 
     @Test
+    void whatWasGivenUpIsNotTriedAgain() {
+        Backoff backoff = new Backoff("file", QUICK, told::notice);
+        assertThatThrownBy(() -> backoff.pause(new IOException(new InterruptedException())))
+                .isInstanceOf(HubException.class)
+                .hasMessage("interrupted");
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(told.notices).isEmpty();
+    }
+
+    @Test
     void theTokenIsForTheHubAlone() throws IOException {
         fake.requireToken("hf_secret");
         new Hub(settings(Optional.of("hf_secret"), HubSettings.Access.ONLINE), QUICK)
