@@ -18,6 +18,8 @@ public final class TinyGguf {
             Map.entry("self_attn.k_proj", "attn_k"),
             Map.entry("self_attn.v_proj", "attn_v"),
             Map.entry("self_attn.o_proj", "attn_output"),
+            Map.entry("self_attn.q_norm", "attn_q_norm"),
+            Map.entry("self_attn.k_norm", "attn_k_norm"),
             Map.entry("post_attention_layernorm", "ffn_norm"),
             Map.entry("mlp.gate_proj", "ffn_gate"),
             Map.entry("mlp.up_proj", "ffn_up"),
@@ -109,7 +111,8 @@ public final class TinyGguf {
         };
     }
 
-    private static TestTensor permuted(String name, TestTensor tensor) {
+    /** A tensor as conversion writes it for the architecture llama. */
+    public static TestTensor permuted(String name, TestTensor tensor) {
         return name.contains("q_proj") || name.contains("k_proj")
                 ? new TestTensor(
                         tensor.dtype(),

@@ -127,7 +127,8 @@ public final class GgufConfig {
                         + ", the length of a key, is");
             }
         }
-        if (metadata.integer(key("attention.key_length")).isPresent()) {
+        // Where a division leaves a rest, the reader of the configuration says so.
+        if (metadata.integer(key("attention.key_length")).isPresent() || headDim * heads == hidden) {
             put("head_dim", headDim);
         }
     }

@@ -32,7 +32,7 @@ class GgufConfigTest {
         JsonNode expected = new ObjectMapper().readTree("""
                 {"model_type": "llama", "vocab_size": 16, "hidden_size": 8, "intermediate_size": 12,
                  "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
-                 "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "tie_word_embeddings": true,
+                 "max_position_embeddings": 64, "head_dim": 4, "rms_norm_eps": 1e-5, "tie_word_embeddings": true,
                  "attention_bias": false, "mlp_bias": false, "rope_theta": 10000.0,
                  "bos_token_id": 1, "eos_token_id": [2]}
                 """);
