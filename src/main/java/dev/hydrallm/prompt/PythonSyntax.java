@@ -186,7 +186,9 @@ final class PythonSyntax {
         while (end > 0 && Character.isWhitespace(out.charAt(end - 1))) {
             end--;
         }
-        return end >= 3 && out.substring(end - 2, end).equals("is") && Character.isWhitespace(out.charAt(end - 3));
+        return end >= 3
+                && out.substring(end - 2, end).equals("is")
+                && !Character.isJavaIdentifierPart(out.charAt(end - 3));
     }
 
     /** The part in brackets unless it is one operand; blanks at its end stay outside. */

@@ -45,7 +45,7 @@ class JinjaTemplateTest {
             {% for a in [1, 2] %}{% for b in 'xy'|list %}{{ loop.previtem }}{% endfor %}{{ loop.nextitem }}{% endfor %} => x2x
             {{ {'a': [1, true, none, 'ü"'], 'b': {}}|tojson }} => {"a": [1, true, null, "ü\\""], "b": {}}
             {% for k, v in {'a': 1, 'b': 2}|items %}{{ k }}{{ v }}{% endfor %} => a1b2
-            {% set x = [1] %}{{ not x is none }}{{ not y is defined }}{{ not x|length == 2 }}{{ 2 not in x }}{{ x is not none }} => TrueTrueTrueTrueTrue
+            {% set x = [1] %}{{ not x is none }}{{ not y is defined }}{{ not x|length == 2 }}{{ 2 not in x }}{{ x is not none }}{{ (x)is not none }} => TrueTrueTrueTrueTrueTrue
             {{ not true and x is none or not(false) }}{% if not x is defined and not y is defined %}y{% endif %} => Truey
             {% set ns = namespace(a=messages|length - 1, b='x' ~ 'y') %}{{ ns.a }}{{ ns.b }} => 1xy
             {%- macro f(x, y='q') -%} [{{ x }}{{ y }}] {%- endmacro -%}{{ f('a') }} => [aq]
