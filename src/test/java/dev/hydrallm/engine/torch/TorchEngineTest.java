@@ -23,7 +23,6 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -110,23 +109,6 @@ class TorchEngineTest {
             assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(40))
                             .output())
                     .containsExactly(plain);
-        }
-    }
-
-    @ParameterizedTest
-    @EnumSource(LinearKind.class)
-    void aModelWithoutHeadsDecodesPlainly(LinearKind kind) {
-        WeightFormat format = kind == LinearKind.FLOAT ? WeightFormat.F32 : WeightFormat.INT8;
-        Shape shape = new Shape(shapes().getFirst().architecture(), DraftLayout.NONE);
-        try (PackedModel pack = pack(shape, format, 0.4);
-                TorchEngine engine = TorchEngine.load(pack, small())) {
-            int[] prompt = prompt(7, 19);
-            int[] output = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(30))
-                    .output();
-            assertThat(output).hasSize(30);
-            if (kind == LinearKind.FLOAT) {
-                assertThat(output).containsExactly(naive(new ReferenceModel(pack), prompt, 30));
-            }
         }
     }
 
