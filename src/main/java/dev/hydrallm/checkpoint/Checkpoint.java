@@ -20,6 +20,8 @@ import java.util.function.Consumer;
  * names and counts; shapes are checked when it is packed.
  */
 public final class Checkpoint implements AutoCloseable {
+    private static final String HUB_MODEL = "models--";
+
     private final Path directory;
     private final Path base;
     private final HfConfig config;
@@ -80,6 +82,11 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
+    /** The base that draft heads name, where it is no directory beside them; empty for anything else. */
+    public static Optional<String> missingBase(Path directory) {
+        return TensorSource.hasHeads(directory) ? HeadsConfig.read(directory).missingBase(directory) : Optional.empty();
+    }
+
     private static void requireUnpacked(Path directory) {
         if (PackedModel.isPack(directory)) {
             throw new ModelFormatException(directory + ": is packed already; only a checkpoint can be packed");
@@ -96,8 +103,7 @@ public final class Checkpoint implements AutoCloseable {
 
     /** What a model packed from here is called. */
     String name() {
-        Path last = directory.toAbsolutePath().normalize().getFileName();
-        return last == null ? "model" : last.toString();
+        return nameOf(directory);
     }
 
     HfConfig config() {
@@ -135,9 +141,17 @@ public final class Checkpoint implements AutoCloseable {
         return sources;
     }
 
-    private static String nameOf(Path directory) {
-        Path last = directory.toAbsolutePath().normalize().getFileName();
-        return last == null ? "" : last.toString();
+    /** The folder's name; of a snapshot in a hub's cache, {@code models--ORG--NAME/snapshots/COMMIT}, ORG/NAME. */
+    static String nameOf(Path directory) {
+        Path path = directory.toAbsolutePath().normalize();
+        int count = path.getNameCount();
+        if (count >= 3 && path.getName(count - 2).toString().equals("snapshots")) {
+            String repository = path.getName(count - 3).toString();
+            if (repository.startsWith(HUB_MODEL)) {
+                return repository.substring(HUB_MODEL.length()).replaceFirst("--", "/");
+            }
+        }
+        return count == 0 ? "model" : path.getFileName().toString();
     }
 
     /** The tokenizer: the heads' own, else the base's. */

@@ -35,22 +35,31 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
             return "medusa_head." + head + "." + blocks + ".weight";
         }
 
-        static String layer(int layer, String part) {
-            return "medusa_decoder_layers." + layer + "." + part + ".weight";
+        static String layer(int layer, String tensor) {
+            return "medusa_decoder_layers." + layer + "." + tensor;
         }
     }
 
-    /** The tensors of a decoder layer, in the words of a Llama checkpoint. */
-    static final List<String> LAYER_PARTS = List.of(
-            "input_layernorm",
-            "self_attn.q_proj",
-            "self_attn.k_proj",
-            "self_attn.v_proj",
-            "self_attn.o_proj",
-            "post_attention_layernorm",
-            "mlp.gate_proj",
-            "mlp.up_proj",
-            "mlp.down_proj");
+    /** The tensors of every decoder layer, in the words of a Llama checkpoint. */
+    private static final List<String> LAYER_TENSORS = List.of(
+            "input_layernorm.weight",
+            "self_attn.q_proj.weight",
+            "self_attn.k_proj.weight",
+            "self_attn.v_proj.weight",
+            "self_attn.o_proj.weight",
+            "post_attention_layernorm.weight",
+            "mlp.gate_proj.weight",
+            "mlp.up_proj.weight",
+            "mlp.down_proj.weight");
+
+    /** Those that some families add; whether the base's is one of these is seen when it is packed. */
+    private static final List<String> FAMILY_TENSORS = List.of(
+            "self_attn.q_proj.bias",
+            "self_attn.k_proj.bias",
+            "self_attn.v_proj.bias",
+            "self_attn.o_proj.bias",
+            "self_attn.q_norm.weight",
+            "self_attn.k_norm.weight");
 
     /** What full models with heads beside them call these. */
     static final Pattern BESIDE_A_BASE = Pattern.compile("medusa_(head|rms_norm|decoder_layers)\\..*");
@@ -59,7 +68,7 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
     private static final Pattern PREFIX = Pattern.compile("(medusa_head|medusa_rms_norm|medusa_decoder_layers)\\.(.*)");
     private static final Pattern BLOCK = Pattern.compile(INDEX + "\\." + INDEX + "\\.linear\\.(weight|bias)");
     private static final Pattern LAST = Pattern.compile(INDEX + "\\." + INDEX + "\\.weight");
-    private static final Pattern LAYER = Pattern.compile(INDEX + "\\.(.+)\\.weight");
+    private static final Pattern LAYER = Pattern.compile(INDEX + "\\.(.+)");
     private static final Pattern ROTARY = Pattern.compile(INDEX + "\\.self_attn\\.rotary_emb\\.inv_freq");
 
     /**
@@ -128,7 +137,8 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
 
         private boolean takeLayer(String name, SourceTensor tensor) {
             Matcher layer = LAYER.matcher(name);
-            if (layer.matches() && LAYER_PARTS.contains(layer.group(2))) {
+            if (layer.matches()
+                    && (LAYER_TENSORS.contains(layer.group(2)) || FAMILY_TENSORS.contains(layer.group(2)))) {
                 int index = Integer.parseInt(layer.group(1));
                 layers = Math.max(layers, index + 1);
                 return put(Names.layer(index, layer.group(2)), tensor);
@@ -188,8 +198,8 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
                 }
             }
             for (int layer = 0; layer < layers; layer++) {
-                for (String part : LAYER_PARTS) {
-                    names.add(Names.layer(layer, part));
+                for (String tensor : LAYER_TENSORS) {
+                    names.add(Names.layer(layer, tensor));
                 }
             }
             if (layers > 0) {

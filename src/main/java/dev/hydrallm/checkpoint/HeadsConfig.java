@@ -51,6 +51,15 @@ record HeadsConfig(
         }
     }
 
+    /** The base's name when there is one, but no directory of that name. */
+    Optional<String> missingBase(Path directory) {
+        try {
+            return baseModel.filter(name -> !Files.isDirectory(directory.resolve(name)));
+        } catch (InvalidPathException e) {
+            return Optional.empty();
+        }
+    }
+
     /** Where the tensors found and this file disagree, in words. */
     List<String> disagreements(DraftLayout found) {
         List<String> lines = new ArrayList<>();

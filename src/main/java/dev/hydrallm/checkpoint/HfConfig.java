@@ -1,6 +1,5 @@
 package dev.hydrallm.checkpoint;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.ModelFormatException;
@@ -16,9 +15,7 @@ import org.jspecify.annotations.Nullable;
  * anything that is not built here is refused by the name of what it asks for.
  */
 record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer> eosIds) {
-    private static final int DEFAULT_POSITIONS = 2048;
     private static final double DEFAULT_EPSILON = 1e-6;
-    private static final double DEFAULT_THETA = 10_000;
 
     /**
      * Reads both files of a directory.
@@ -28,26 +25,34 @@ record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer
     static HfConfig read(Path directory) {
         Path file = directory.resolve("config.json");
         ObjectNode config = JsonFiles.object(file);
-        refuseUnsupported(file, config);
+        BaseFamily family = BaseFamily.of(file, config);
+        JsonFiles.require(file, config, "hidden_act", "silu");
+        JsonFiles.require(file, config, "mlp_bias", "false");
+        JsonFiles.require(file, config, "pretraining_tp", "1");
         int heads = JsonFiles.integer(file, config, "num_attention_heads");
         int hidden = JsonFiles.integer(file, config, "hidden_size");
-        if (heads < 1 || (!JsonFiles.has(config, "head_dim") && hidden % heads != 0)) {
+        int layers = JsonFiles.integer(file, config, "num_hidden_layers");
+        if (heads < 1 || (hasNoHeadDim(family, config) && hidden % heads != 0)) {
             throw new ModelFormatException(
                     file + ": " + heads + " attention heads do not divide a hidden_size of " + hidden);
         }
         try {
+            RopeConfig rope = RopeConfig.read(file, config, family.positions());
             Architecture architecture = new Architecture(
                     JsonFiles.integer(file, config, "vocab_size"),
                     hidden,
                     JsonFiles.integer(file, config, "intermediate_size"),
-                    JsonFiles.integer(file, config, "num_hidden_layers"),
+                    layers,
                     heads,
                     JsonFiles.integer(file, config, "num_key_value_heads", heads),
-                    JsonFiles.integer(file, config, "head_dim", hidden / heads),
+                    JsonFiles.integer(file, config, "head_dim", family.headDim().orElse(hidden / heads)),
                     JsonFiles.number(file, config, "rms_norm_eps", DEFAULT_EPSILON),
-                    theta(file, config),
-                    JsonFiles.integer(file, config, "max_position_embeddings", DEFAULT_POSITIONS),
-                    config.path("tie_word_embeddings").asBoolean(false));
+                    rope.theta(),
+                    rope.contextLength(),
+                    JsonFiles.flag(file, config, "tie_word_embeddings"),
+                    family.attentionParts(file, config),
+                    family.slidingWindow(file, config, layers),
+                    rope.scaling());
             List<Integer> bos = tokens(file, config, "bos_token_id", architecture);
             Set<Integer> eos = new LinkedHashSet<>(tokens(file, config, "eos_token_id", architecture));
             Path generation = directory.resolve("generation_config.json");
@@ -60,37 +65,8 @@ record HfConfig(Architecture architecture, @Nullable Integer bosId, List<Integer
         }
     }
 
-    private static void refuseUnsupported(Path file, ObjectNode config) {
-        String type = config.path("model_type").asText("");
-        if (!type.equals("llama")) {
-            throw new ModelFormatException(file + ": model_type \"" + type + "\" is not supported; llama is");
-        }
-        requireDefault(file, config, "hidden_act", "silu");
-        requireDefault(file, config, "attention_bias", "false");
-        requireDefault(file, config, "mlp_bias", "false");
-        requireDefault(file, config, "pretraining_tp", "1");
-        if (JsonFiles.has(config, "rope_scaling")) {
-            throw new ModelFormatException(
-                    file + ": rope_scaling " + config.path("rope_scaling") + " is not supported yet");
-        }
-        JsonNode ropeType = config.path("rope_parameters").path("rope_type");
-        if (!ropeType.isMissingNode() && !ropeType.asText().equals("default")) {
-            throw new ModelFormatException(file + ": rope_type " + ropeType + " is not supported yet");
-        }
-    }
-
-    private static void requireDefault(Path file, ObjectNode config, String name, String value) {
-        if (JsonFiles.has(config, name) && !config.path(name).asText().equals(value)) {
-            throw new ModelFormatException(
-                    file + ": " + name + " " + config.path(name) + " is not supported; only " + value + " is");
-        }
-    }
-
-    /** Newer files hold it in an object of its own. */
-    private static double theta(Path file, ObjectNode config) {
-        return config.path("rope_parameters") instanceof ObjectNode rope
-                ? JsonFiles.number(file, rope, "rope_theta", DEFAULT_THETA)
-                : JsonFiles.number(file, config, "rope_theta", DEFAULT_THETA);
+    private static boolean hasNoHeadDim(BaseFamily family, ObjectNode config) {
+        return !JsonFiles.has(config, "head_dim") && family.headDim().isEmpty();
     }
 
     private static List<Integer> tokens(Path file, ObjectNode config, String name, Architecture architecture) {

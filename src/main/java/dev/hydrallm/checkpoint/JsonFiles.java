@@ -74,14 +74,41 @@ final class JsonFiles {
     }
 
     static double number(Path file, ObjectNode object, String name, double absent) {
-        if (!has(object, name)) {
-            return absent;
-        }
+        return has(object, name) ? number(file, object, name) : absent;
+    }
+
+    static double number(Path file, ObjectNode object, String name) {
         JsonNode value = object.path(name);
         if (!value.isNumber()) {
-            throw new ModelFormatException(file + ": " + name + " is " + value + ", not a number");
+            throw new ModelFormatException(file + ": " + name + " is "
+                    + (value.isMissingNode() ? "missing" : value.toString() + ", not a number"));
         }
         return value.doubleValue();
+    }
+
+    /** A truth value; false when absent. */
+    static boolean flag(Path file, ObjectNode object, String name) {
+        JsonNode value = object.path(name);
+        if (has(object, name) && !value.isBoolean()) {
+            throw new ModelFormatException(file + ": " + name + " is " + value + ", neither true nor false");
+        }
+        return value.booleanValue();
+    }
+
+    /** Refuses any other value than the one that is built. */
+    static void require(Path file, ObjectNode object, String name, String value) {
+        if (has(object, name) && !object.path(name).asText().equals(value)) {
+            throw new ModelFormatException(
+                    file + ": " + name + " " + object.path(name) + " is not supported; only " + value + " is");
+        }
+    }
+
+    /** The same for a number. */
+    static void requireNumber(Path file, ObjectNode object, String name, double value) {
+        if (number(file, object, name, value) != value) {
+            throw new ModelFormatException(
+                    file + ": " + name + " " + object.path(name) + " is not supported; only " + value + " is");
+        }
     }
 
     /** One whole number or a list of them; empty when absent. */

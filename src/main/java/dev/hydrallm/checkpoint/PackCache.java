@@ -98,7 +98,7 @@ public final class PackCache {
             describe(used.get().toRealPath(), inputs);
         }
         String digest = PackWriter.digest(inputs.toString().getBytes(StandardCharsets.UTF_8));
-        return real.getFileName() + "-" + digest.substring(0, 16);
+        return Checkpoint.nameOf(real).replace("/", "--") + "-" + digest.substring(0, 16);
     }
 
     private static void describe(Path directory, StringBuilder inputs) throws IOException {

@@ -1,6 +1,7 @@
 package dev.hydrallm.checkpoint;
 
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.ModelFormatException;
@@ -17,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Says of every part of a {@link PackLayout} which tensors of a checkpoint it is made of. Making one checks that each
@@ -63,7 +66,7 @@ final class PackSource {
                 tensors.matrix("model.embed_tokens.weight", shape.vocabSize(), hidden));
         for (int i = 0; i < shape.layers(); i++) {
             String layer = "model.layers." + i + ".";
-            layer("layers." + i + ".", TensorGroup.LAYERS, tensors, part -> layer + part + ".weight");
+            layer("layers." + i + ".", TensorGroup.LAYERS, tensors, part -> layer + part);
             tensors.ignore(layer + "self_attn.rotary_emb.inv_freq", true);
         }
         vector("norm", tensors.vector("model.norm.weight", hidden));
@@ -109,19 +112,42 @@ final class PackSource {
         long attention = shape.attentionSize();
         long keys = (long) shape.kvHeads() * shape.headDim();
         long intermediate = shape.intermediateSize();
-        vector(to + "attention_norm", tensors.vector(names.of("input_layernorm"), hidden));
-        SourceRows q = tensors.matrix(names.of("self_attn.q_proj"), attention, hidden);
-        SourceRows k = tensors.matrix(names.of("self_attn.k_proj"), keys, hidden);
-        SourceRows v = tensors.matrix(names.of("self_attn.v_proj"), keys, hidden);
-        matrix(to + "qkv", group, q.rotaryPairs(shape.headDim()), k.rotaryPairs(shape.headDim()), v);
-        matrix(to + "o", group, tensors.matrix(names.of("self_attn.o_proj"), hidden, attention));
-        vector(to + "mlp_norm", tensors.vector(names.of("post_attention_layernorm"), hidden));
+        vector(to + "attention_norm", tensors.vector(names.of("input_layernorm.weight"), hidden));
+        matrix(
+                to + "qkv",
+                group,
+                tensors.matrix(names.of("self_attn.q_proj.weight"), attention, hidden)
+                        .rotaryPairs(shape.headDim()),
+                tensors.matrix(names.of("self_attn.k_proj.weight"), keys, hidden)
+                        .rotaryPairs(shape.headDim()),
+                tensors.matrix(names.of("self_attn.v_proj.weight"), keys, hidden));
+        if (shape.has(AttentionPart.QKV_BIAS)) {
+            columns(
+                    to + "qkv.bias",
+                    tensors.column(names.of("self_attn.q_proj.bias"), attention).rotaryPairs(shape.headDim()),
+                    tensors.column(names.of("self_attn.k_proj.bias"), keys).rotaryPairs(shape.headDim()),
+                    tensors.column(names.of("self_attn.v_proj.bias"), keys));
+        }
+        if (shape.has(AttentionPart.QK_NORM)) {
+            int headDim = shape.headDim();
+            columns(
+                    to + "q_norm",
+                    tensors.column(names.of("self_attn.q_norm.weight"), headDim).rotaryPairs(headDim));
+            columns(
+                    to + "k_norm",
+                    tensors.column(names.of("self_attn.k_norm.weight"), headDim).rotaryPairs(headDim));
+        }
+        matrix(to + "o", group, tensors.matrix(names.of("self_attn.o_proj.weight"), hidden, attention));
+        if (shape.has(AttentionPart.O_BIAS)) {
+            vector(to + "o.bias", tensors.vector(names.of("self_attn.o_proj.bias"), hidden));
+        }
+        vector(to + "mlp_norm", tensors.vector(names.of("post_attention_layernorm.weight"), hidden));
         matrix(
                 to + "gate_up",
                 group,
-                tensors.matrix(names.of("mlp.gate_proj"), intermediate, hidden),
-                tensors.matrix(names.of("mlp.up_proj"), intermediate, hidden));
-        matrix(to + "down", group, tensors.matrix(names.of("mlp.down_proj"), hidden, intermediate));
+                tensors.matrix(names.of("mlp.gate_proj.weight"), intermediate, hidden),
+                tensors.matrix(names.of("mlp.up_proj.weight"), intermediate, hidden));
+        matrix(to + "down", group, tensors.matrix(names.of("mlp.down_proj.weight"), hidden, intermediate));
     }
 
     /** Rows with the type they are stored in. */
@@ -145,6 +171,14 @@ final class PackSource {
         rows.put(name, part.rows);
     }
 
+    /** A vector of several, which come as columns. */
+    private void columns(String name, SourceRows... parts) {
+        rows.put(
+                name,
+                Rows.asOneRow(
+                        Rows.concatenated(Stream.of(parts).map(SourceRows::rows).toList())));
+    }
+
     /** A file's tensors, with what was asked for and what was wrong. */
     private static final class Tensors {
         private final Path file;
@@ -159,14 +193,19 @@ final class PackSource {
         }
 
         SourceRows matrix(String name, long rows, long columns) {
-            return take(name, List.of(rows, columns));
+            return take(name, List.of(rows, columns), Rows::of);
         }
 
         SourceRows vector(String name, long length) {
-            return take(name, List.of(length));
+            return take(name, List.of(length), Rows::of);
         }
 
-        private SourceRows take(String name, List<Long> expected) {
+        /** A vector as rows of one number. */
+        SourceRows column(String name, long length) {
+            return take(name, List.of(length), tensor -> Rows.of(tensor.asColumn()));
+        }
+
+        private SourceRows take(String name, List<Long> expected, Function<SourceTensor, Rows> reader) {
             asked.add(name);
             SourceTensor tensor = tensors.get(name);
             if (tensor == null) {
@@ -176,7 +215,7 @@ final class PackSource {
             } else if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.F16 && tensor.dtype() != DType.BF16) {
                 wrong.add(tensor.name() + " (of type " + tensor.dtype() + "; weights are F32, F16 or BF16)");
             } else {
-                return new SourceRows(tensor.dtype(), Rows.of(tensor));
+                return new SourceRows(tensor.dtype(), reader.apply(tensor));
             }
             return new SourceRows(DType.F32, Rows.concatenated(List.of()));
         }

@@ -49,7 +49,7 @@ interface Rows {
     }
 
     /**
-     * The rows of a query or key projection with rotary pairs side by side: within a head, row 2j is the source's row j
+     * The rows of a query or key projection, or numbers that belong to them, with rotary pairs side by side: within a head, row 2j is the source's row j
      * and row 2j+1 its row j + headDim/2.
      */
     static Rows rotaryPairs(Rows projection, int headDim) {
@@ -63,6 +63,25 @@ interface Rows {
             public void read(long row, float[] target) {
                 long within = row % headDim;
                 projection.read(row - within + within / 2 + within % 2 * (headDim / 2), target);
+            }
+        };
+    }
+
+    /** Rows of one number each as one row. */
+    static Rows asOneRow(Rows column) {
+        return new Rows() {
+            @Override
+            public long count() {
+                return 1;
+            }
+
+            @Override
+            public void read(long row, float[] target) {
+                float[] number = new float[1];
+                for (int i = 0; i < target.length; i++) {
+                    column.read(i, number);
+                    target[i] = number[0];
+                }
             }
         };
     }

@@ -41,6 +41,11 @@ record SourceTensor(String name, DType dtype, List<Long> shape, List<Long> strid
         return new SourceTensor(other, dtype, shape, strides, data);
     }
 
+    /** A vector as a matrix of one column. */
+    SourceTensor asColumn() {
+        return new SourceTensor(name, dtype, List.of(shape.getFirst(), 1L), List.of(strides.getFirst(), 1L), data);
+    }
+
     /**
      * Reads a row of a matrix, or a vector as its only row.
      *

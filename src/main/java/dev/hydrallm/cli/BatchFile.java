@@ -17,7 +17,6 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.decoding.AcceptanceRule;
-import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.model.NamedTrees;
@@ -35,6 +34,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Many prompts from a file, one JSON object a line; an answer, or an error object, for each line in order. */
@@ -169,7 +169,10 @@ final class BatchFile implements AutoCloseable {
 
         int[] ids = promptIds(model, prompt, promptIds, rawField == null ? raw : bool(rawField, "raw"));
         boolean plain = noSpeculation == null ? options.noSpeculation : bool(noSpeculation, "no_speculation");
-        Speculation drafted = tree == null ? model.speculation() : Speculation.whole(treeOf(tree, model));
+        Speculation drafted = tree == null
+                ? model.speculation()
+                : TextModel.speculationOf(
+                        model.pack(), Optional.of(pathsOf(tree)), Optional.ofNullable(options.speculation));
         AcceptanceRule rule = sampling.rule();
         GenerationResult result = model.generate(
                         new GenerationRequest(
@@ -202,13 +205,11 @@ final class BatchFile implements AutoCloseable {
         return raw ? model.encode(text) : model.encode(List.of(new Message("user", text)));
     }
 
-    private static DraftTree treeOf(JsonNode tree, TextModel model) {
+    private static List<List<Integer>> pathsOf(JsonNode tree) {
         if (!tree.isTextual()) {
             throw new IllegalArgumentException("tree must be a name or a file");
         }
-        String name = tree.textValue();
-        List<List<Integer>> paths = NamedTrees.byNameOrFile(name);
-        return DraftTree.of(paths).withinDepth(model.limits().draftHeads());
+        return NamedTrees.byNameOrFile(tree.textValue());
     }
 
     private static boolean bool(JsonNode value, String name) {

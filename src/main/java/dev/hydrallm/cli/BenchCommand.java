@@ -15,8 +15,6 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,6 +28,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         sortOptions = false,
+        subcommands = ColdStartCommand.class,
         description = "Measures a model on this machine: ms per step against nodes, tokens/s with and without"
                 + " speculation.",
         footer = {
@@ -37,16 +36,10 @@ import picocli.CommandLine.Option;
             "Example:  hydra bench --threads 1 --format markdown",
             "          hydra bench --temperature 0.7",
             "          hydra bench --soak 10000    (memory over many steps)",
-            "          hydra bench --contention    (threads, and a busy neighbour)"
+            "          hydra bench --contention    (threads, and a busy neighbour)",
+            "          hydra bench coldstart       (every phase of the server's start)"
         })
 final class BenchCommand implements Callable<Integer> {
-    /** How results are printed. */
-    enum Format {
-        TABLE,
-        MARKDOWN,
-        JSON
-    }
-
     private static final long SEED = 7;
     private static final int[] NODE_COUNTS = {1, 2, 4, 8, 16, 32, 64};
 
@@ -114,7 +107,7 @@ final class BenchCommand implements Callable<Integer> {
             paramLabel = "FORMAT",
             defaultValue = "table",
             description = "table, markdown or json." + " Default: ${DEFAULT-VALUE}.")
-    Format format = Format.TABLE;
+    Report.Format format = Report.Format.TABLE;
 
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
@@ -138,19 +131,9 @@ final class BenchCommand implements Callable<Integer> {
             if (prompts.isEmpty()) {
                 PROMPTS.forEach(prompt -> prompts.add(tokenizer.encode(prompt)));
             }
-            print(measure(pack, usual, prompts));
+            measure(pack, usual, prompts).print(format);
         }
         return 0;
-    }
-
-    private void print(BenchReport report) throws IOException {
-        PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        switch (format) {
-            case JSON -> out.println(report.json());
-            case TABLE -> out.print(report.tables(Table::text));
-            case MARKDOWN -> out.print(report.tables(Table::markdown));
-        }
-        out.flush();
     }
 
     private BenchReport measure(PackedModel pack, Speculation usual, List<int[]> prompts) {

@@ -1,8 +1,5 @@
 package dev.hydrallm.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.ComparisonBenchmark;
 import dev.hydrallm.evaluation.ContentionBenchmark;
@@ -12,7 +9,6 @@ import dev.hydrallm.evaluation.SpeedBenchmark;
 import dev.hydrallm.evaluation.StepBenchmark;
 import dev.hydrallm.evaluation.Summary;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +23,8 @@ record BenchReport(
         List<SoakBenchmark.Line> soak,
         List<ContentionBenchmark.Line> contention,
         @Nullable String comparedWith,
-        List<ComparisonBenchmark.Line> comparison) {
+        List<ComparisonBenchmark.Line> comparison)
+        implements Report {
 
     static BenchReport of(Machine machine, String model, int threads) {
         return new BenchReport(machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of());
@@ -57,15 +54,9 @@ record BenchReport(
         return new BenchReport(machine, model, threads, steps, temperature, speed, soak, contention, other, lines);
     }
 
-    String json() throws JsonProcessingException {
-        return JsonMapper.builder()
-                .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                .build()
-                .writeValueAsString(this);
-    }
-
     /** The machine and every part that is there. */
-    String tables(Function<Table, String> style) {
+    @Override
+    public String tables(Function<Table, String> style) {
         StringBuilder text = new StringBuilder(String.format(
                 "%s on %s, %d processors, %s, %s, Java %s%n",
                 model,
@@ -95,14 +86,14 @@ record BenchReport(
                 spread(line.verify(), 2),
                 spread(line.draft(), 2),
                 spread(line.step(), 2),
-                number(line.step().median(), 2),
-                number(100 * line.overhead(), 1)));
+                Table.number(line.step().median(), 2),
+                Table.number(100 * line.overhead(), 1)));
         return table;
     }
 
     private Table speedTable() {
         Table table = new Table(
-                "tree nodes, temperature " + temperature,
+                "tree nodes, " + (temperature == 0 ? "greedy" : "temperature " + temperature),
                 "tokens/s",
                 "ratio to plain",
                 "tokens/step",
@@ -112,8 +103,8 @@ record BenchReport(
                 tree(line),
                 spread(line.tokensPerSecond(), 0),
                 spread(line.ratio(), 2),
-                number(line.tokensPerStep(), 2),
-                number(100 * line.overhead(), 1),
+                Table.number(line.tokensPerStep(), 2),
+                Table.number(100 * line.overhead(), 1),
                 line.sameIds() ? "yes" : "no"));
         return table;
     }
@@ -127,7 +118,7 @@ record BenchReport(
 
     private Table soakTable() {
         Table table = new Table("steps", "resident MiB");
-        soak.forEach(line -> table.row(String.valueOf(line.steps()), number(line.residentMebibytes(), 1)));
+        soak.forEach(line -> table.row(String.valueOf(line.steps()), Table.number(line.residentMebibytes(), 1)));
         return table;
     }
 
@@ -155,11 +146,7 @@ record BenchReport(
         return table;
     }
 
-    private static String spread(Summary summary, int digits) {
-        return number(summary.mean(), digits) + " ± " + number(summary.deviation(), digits);
-    }
-
-    private static String number(double value, int digits) {
-        return String.format(Locale.ROOT, "%." + digits + "f", value);
+    static String spread(Summary summary, int digits) {
+        return Table.number(summary.mean(), digits) + " ± " + Table.number(summary.deviation(), digits);
     }
 }

@@ -6,6 +6,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
@@ -21,9 +22,11 @@ import picocli.CommandLine.ScopeType;
             GenerateCommand.class,
             ChatCommand.class,
             ServeCommand.class,
+            PullCommand.class,
             PackCommand.class,
             InspectCommand.class,
             BenchCommand.class,
+            EvalCommand.class,
             RehearseCommand.class
         },
         footer = {
@@ -46,6 +49,12 @@ final class Cli {
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show the stack of an error.")
     boolean debug;
 
+    private final EnvironmentDefaults.Environment environment;
+
+    private Cli(EnvironmentDefaults.Environment environment) {
+        this.environment = environment;
+    }
+
     static int run(String... arguments) {
         return run(System::getenv, arguments);
     }
@@ -53,13 +62,18 @@ final class Cli {
     /** Runs a command with variables from elsewhere than the process's environment. */
     static int run(EnvironmentDefaults.Environment environment, String... arguments) {
         QuietLogging.install();
-        CommandLine line = new CommandLine(new Cli())
+        CommandLine line = new CommandLine(new Cli(environment))
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpAutoWidth(true)
                 .setExecutionExceptionHandler(Cli::explain)
                 .setParameterExceptionHandler(Cli::explainUsage);
         line.setDefaultValueProvider(new EnvironmentDefaults(environment));
         return line.execute(arguments.length == 0 ? new String[] {"--help"} : arguments);
+    }
+
+    /** Where a command's variables come from. */
+    static EnvironmentDefaults.Environment environment(CommandSpec command) {
+        return command.root().userObject() instanceof Cli cli ? cli.environment : System::getenv;
     }
 
     private static int explain(Exception error, CommandLine line, CommandLine.ParseResult parsed) {

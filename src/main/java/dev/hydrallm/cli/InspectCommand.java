@@ -5,14 +5,18 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.GroupSize;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.RopeScaling;
+import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -89,6 +93,8 @@ final class InspectCommand implements Callable<Integer> {
                         shape.kvHeads(),
                         shape.vocabSize(),
                         shape.contextLength()));
+        line("attention", attention(shape));
+        line("positions", positions(shape));
         line(
                 "draft",
                 pack.draft().heads() == 0
@@ -102,6 +108,41 @@ final class InspectCommand implements Callable<Integer> {
         line("end tokens", manifest.eosIds().toString());
         out.println();
         out.print(sizes(manifest).text());
+    }
+
+    private static String attention(Architecture shape) {
+        List<String> parts = new ArrayList<>();
+        for (AttentionPart part : shape.attentionParts()) {
+            parts.add(
+                    switch (part) {
+                        case QKV_BIAS -> "biases of query, key and value";
+                        case QK_NORM -> "normed query and key heads";
+                        case O_BIAS -> "a bias of the output";
+                    });
+        }
+        SlidingWindow window = shape.slidingWindow();
+        if (window != null) {
+            String from = window.firstLayer() == 0 ? "" : " from layer " + window.firstLayer() + " on";
+            parts.add(String.format(Locale.ROOT, "a window of %,d tokens%s", window.length(), from));
+        }
+        return parts.isEmpty() ? "plain" : String.join(", ", parts);
+    }
+
+    private static String positions(Architecture shape) {
+        String base = String.format(Locale.ROOT, "rotary, base %,.0f", shape.ropeTheta());
+        return switch (shape.ropeScaling()) {
+            case null -> base;
+            case RopeScaling.Linear(double factor) -> base + ", linear scaling by " + factor;
+            case RopeScaling.Dynamic(double factor, int original) -> base + scaling("dynamic NTK", factor, original);
+            case RopeScaling.Llama3(double factor, double low, double high, int original) ->
+                base + scaling("llama3", factor, original);
+            case RopeScaling.Yarn(double factor, double attention, double fast, double slow, int original) ->
+                base + scaling("yarn", factor, original);
+        };
+    }
+
+    private static String scaling(String kind, double factor, int original) {
+        return String.format(Locale.ROOT, ", %s scaling by %s from %,d tokens", kind, factor, original);
     }
 
     private void line(String what, String value) {

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.serving.StartPhases;
 import io.quarkus.runtime.annotations.QuarkusMain;
 
 /**
@@ -12,6 +13,7 @@ public final class Main {
 
     /** Runs a command and ends the process with its exit code. */
     public static void main(String... arguments) {
+        StartPhases.ofProcess().reached("jvm");
         System.exit(Cli.run(arguments));
     }
 }

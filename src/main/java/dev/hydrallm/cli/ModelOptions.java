@@ -4,21 +4,24 @@ import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Speculation;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Which model to run, and on what. */
 final class ModelOptions {
     @Option(
             names = "--model",
-            paramLabel = "DIR",
+            paramLabel = "DIR|ORG/NAME",
             description = "A packed model, or a checkpoint or draft heads' directory, which is packed into the cache on"
-                    + " first use. Default: the demo model.")
+                    + " first use; or a Hugging Face hub's repository, ORG/NAME or ORG/NAME@REVISION. Default: the demo"
+                    + " model.")
     @Nullable
     Path model;
 
     @Option(
             names = "--base-model",
-            paramLabel = "DIR",
+            paramLabel = "DIR|ORG/NAME",
             description = "The base of draft heads, instead of the one their config.json names.")
     @Nullable
     Path baseModel;
@@ -60,6 +63,15 @@ final class ModelOptions {
 
     @Option(names = "--no-speculation", description = "Decode one token a step, without drafting.")
     boolean noSpeculation;
+
+    @Spec(Spec.Target.MIXEE)
+    @Nullable
+    CommandSpec command;
+
+    /** Where the variables of a hub come from. */
+    EnvironmentDefaults.Environment environment() {
+        return command == null ? System::getenv : Cli.environment(command);
+    }
 
     /**
      * How a checkpoint is packed.

@@ -6,12 +6,17 @@ import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.torch.TorchEngine;
 import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchOptions;
+import dev.hydrallm.engine.torch.TorchScorer;
+import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.serving.StartPhases;
 import dev.hydrallm.serving.TextModel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -41,7 +46,7 @@ final class Models {
 
     private static TextModel load(
             ModelOptions options, int slots, int queueLength, Function<PackedModel, Speculation> drafting) {
-        PackedModel pack = open(options);
+        PackedModel pack = StartPhases.ofProcess().during("read", () -> open(options));
         Speculation speculation;
         try {
             speculation = drafting.apply(pack);
@@ -59,8 +64,39 @@ final class Models {
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
-        TorchNatives.load(Progress.ofNatives());
-        return TorchEngine.load(pack, torchOptions(options).withSlots(slots));
+        StartPhases phases = StartPhases.ofProcess();
+        loadNatives();
+        return phases.during(
+                "convert", () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
+    }
+
+    /** Loads the native libraries, once. */
+    static void loadNatives() {
+        StartPhases.ofProcess().during("natives", () -> {
+            TorchNatives.load(Progress.ofNatives());
+            return true;
+        });
+    }
+
+    /**
+     * Makes a scorer of text, on the calling thread, which will own it.
+     *
+     * @param window most tokens of a window
+     */
+    static Scorer scorer(PackedModel pack, ModelOptions options, int window) {
+        loadNatives();
+        return TorchScorer.load(pack, torchOptions(options).withContextLength(window));
+    }
+
+    /** The most tokens of a sequence. */
+    static int context(PackedModel pack, ModelOptions options) {
+        return TorchEngine.contextLength(pack, torchOptions(options));
+    }
+
+    /** Its name, and the format of most of its weights, which the name need not tell. */
+    static String label(PackedModel pack) {
+        WeightFormat format = pack.manifest().quantization().get(TensorGroup.LAYERS);
+        return pack.manifest().name() + " " + String.valueOf(format).toLowerCase(Locale.ROOT);
     }
 
     /** The threads that the engine of a pack runs on. */
@@ -75,15 +111,8 @@ final class Models {
     /** Opens the pack that the options name, packing a checkpoint into the cache first. */
     static PackedModel open(ModelOptions options) {
         Quantization quantization = options.quantization();
-        Path directory = options.model == null ? demo() : options.model;
-        if (!Files.isDirectory(directory)) {
-            throw new IllegalArgumentException(
-                    directory + " is no directory; --model takes a packed model, a checkpoint or draft heads");
-        }
-        if (options.baseModel != null && !Files.isDirectory(options.baseModel)) {
-            throw new IllegalArgumentException(
-                    options.baseModel + " is no directory; --base-model takes the base of draft heads");
-        }
+        HubModels models = new HubModels(options.environment());
+        Path directory = options.model == null ? demo() : models.model(options.model);
         if (PackedModel.isPack(directory)) {
             if (!quantization.equals(Quantization.NONE) || options.baseModel != null) {
                 throw new IllegalArgumentException(directory
@@ -91,7 +120,7 @@ final class Models {
             }
             return PackedModel.open(directory);
         }
-        return Packing.cached(directory, Optional.ofNullable(options.baseModel), quantization);
+        return Packing.cached(directory, models.base(directory, options.baseModel), quantization);
     }
 
     /** The explicit tree of the options: a name, else a file. */

@@ -13,7 +13,9 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "pack",
@@ -23,14 +25,15 @@ import picocli.CommandLine.Option;
 final class PackCommand implements Callable<Integer> {
     @Option(
             names = "--model",
-            paramLabel = "DIR",
+            paramLabel = "DIR|ORG/NAME",
             required = true,
-            description = "A model (model.safetensors, pytorch_model.bin …) or draft heads (medusa_lm_head.pt …).")
+            description =
+                    "A directory, or a hub's repository, of a model (model.safetensors, pytorch_model.bin …) or of draft heads (medusa_lm_head.pt …).")
     Path model = Path.of("");
 
     @Option(
             names = "--base-model",
-            paramLabel = "DIR",
+            paramLabel = "DIR|ORG/NAME",
             description = "The base of draft heads, instead of the one their config.json names.")
     @Nullable
     Path baseModel;
@@ -49,14 +52,21 @@ final class PackCommand implements Callable<Integer> {
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "Where the packed model goes.")
     Path output = Path.of("");
 
+    @Spec
+    CommandSpec command = CommandSpec.create();
+
     @Override
     public Integer call() throws IOException {
         Packer.Options options = new Packer.Options(
                 quantization.quantization(),
                 Optional.ofNullable(tree).map(NamedTrees::byNameOrFile),
                 Optional.ofNullable(name));
+        HubModels models = new HubModels(Cli.environment(command));
+        Path directory = models.model(model);
         try (Checkpoint checkpoint = Checkpoint.open(
-                model, Optional.ofNullable(baseModel), warning -> System.err.println("hydra: warning: " + warning))) {
+                directory,
+                models.base(directory, baseModel),
+                warning -> System.err.println("hydra: warning: " + warning))) {
             Packer.pack(checkpoint, options, output, Packing.progress());
         }
         System.err.printf(

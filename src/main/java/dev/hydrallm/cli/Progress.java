@@ -7,11 +7,14 @@ import java.util.Locale;
 /** A bar on stderr for what takes long: redrawn in place on a terminal, a line at each tenth elsewhere. */
 final class Progress {
     private static final int WIDTH = 24;
+    private static final long REDRAW_NANOS = 500_000_000;
 
     private final PrintStream err = System.err;
     private final boolean terminal = Terminals.isTerminal();
     private final String task;
     private int shown = -1;
+    private long begun;
+    private long drawn;
 
     Progress(String task) {
         this.task = task;
@@ -27,9 +30,29 @@ final class Progress {
         draw(done, total, String.format(Locale.ROOT, "of %,d MB %s", total / 1_000_000, what));
     }
 
+    /** Shows how many bytes came, and how fast since the first of these calls. */
+    synchronized void transferred(long done, long total, long received) {
+        long now = System.nanoTime();
+        if (begun == 0) {
+            begun = now;
+        }
+        if (terminal && now - drawn > REDRAW_NANOS) {
+            drawn = now;
+            shown = -1;
+        }
+        double seconds = Math.max(1e-3, (now - begun) / 1e9);
+        draw(done, total, String.format(Locale.ROOT, "of %,.1f MB, %,.1f MB/s", total / 1e6, received / 1e6 / seconds));
+    }
+
     /** Shows how many things are done. */
     void count(int done, int total, String things) {
         draw(done, total, "of " + total + " " + things);
+    }
+
+    /** A line beside the bar, which is drawn anew below it. */
+    synchronized void notice(String line) {
+        err.println((terminal ? "\r\033[K" : "") + line);
+        shown = -1;
     }
 
     /** Does nothing when the bar would look the same. */

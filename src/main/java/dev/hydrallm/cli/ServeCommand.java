@@ -1,7 +1,15 @@
 package dev.hydrallm.cli;
 
-import dev.hydrallm.engine.torch.TorchNatives;
+import dev.hydrallm.http.FrontDoor;
+import dev.hydrallm.serving.ServingConfig;
+import dev.hydrallm.serving.StartPhases;
 import io.quarkus.runtime.Quarkus;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -73,8 +81,13 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);
-        // They take as long as Quarkus does, on another processor; who needs them waits, and is told what is wrong.
-        Thread.ofPlatform().name("hydra-natives").daemon(true).start(TorchNatives::load);
+        openFrontDoor();
+        // The model takes as long as Quarkus does, on another processor; and the natives that it needs, on a third.
+        Thread.ofPlatform().name("hydra-natives").daemon(true).start(Models::loadNatives);
+        ServerModel.loadEarly(
+                model,
+                Objects.requireNonNullElse(slots, ServingConfig.DEFAULT_SLOTS),
+                Objects.requireNonNullElse(queue, ServingConfig.DEFAULT_QUEUE));
         AtomicInteger exit = new AtomicInteger();
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         Quarkus.run(null, (code, error) -> {
@@ -86,6 +99,41 @@ final class ServeCommand implements Callable<Integer> {
             throw new IllegalStateException("the server cannot start: " + Cli.oneLine(rootCause(error)), error);
         }
         return exit.get();
+    }
+
+    /** So that whoever comes before Quarkus listens is told to come again. */
+    private static void openFrontDoor() {
+        String address = setting("quarkus.http.host");
+        String number = setting("quarkus.http.port");
+        int port = Integer.parseInt(number);
+        if (port == 0) {
+            return; // nobody knows yet where to knock
+        }
+        try {
+            FrontDoor.open(address, port);
+            StartPhases.ofProcess().reached("door");
+        } catch (IOException e) {
+            throw new IllegalStateException(
+                    "the server cannot listen on " + address + ":" + number + " (" + e.getMessage()
+                            + "); choose another with --host and --port",
+                    e);
+        }
+    }
+
+    /** A setting of Quarkus, read as Quarkus does but without starting it. */
+    private static String setting(String key) {
+        String property = System.getProperty(key);
+        String variable = System.getenv(key.toUpperCase(Locale.ROOT).replace('.', '_'));
+        if (property != null || variable != null) {
+            return Objects.requireNonNullElse(property, String.valueOf(variable));
+        }
+        try (InputStream in = ServeCommand.class.getResourceAsStream("/application.properties")) {
+            Properties defaults = new Properties();
+            defaults.load(Objects.requireNonNull(in, "application.properties is missing from this build"));
+            return defaults.getProperty(key);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** What Quarkus wraps in words of its own. */

@@ -2,6 +2,7 @@ package dev.hydrallm.cli;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** Rows of text in columns: as aligned text, or as a markdown table. */
 final class Table {
@@ -14,6 +15,11 @@ final class Table {
     Table row(String... cells) {
         rows.add(List.of(cells));
         return this;
+    }
+
+    /** A number with so many digits behind the point. */
+    static String number(double value, int digits) {
+        return String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 
     /** The first column on the left, the others, which are numbers, on the right. */

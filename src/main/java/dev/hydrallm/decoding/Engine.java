@@ -30,6 +30,9 @@ public interface Engine extends AutoCloseable {
      */
     List<Drafts> commit(List<Acceptance> acceptances);
 
+    /** Lets the draft layers read all rows of a slot that {@link #commit} put off. */
+    void catchUp(int slot);
+
     /** Time spent inside the device's programs so far, ns; the rest of a step is overhead. */
     long busyNanos();
 

@@ -6,6 +6,7 @@ import java.util.Map;
 /** What a decoder has learned of its engine and its texts, so that a new sequence need not start from nothing. */
 final class Experience {
     private static final int MOST_KINDS = 64;
+    private static final int FIRST_NODES = 8;
 
     private final StepCosts costs = new StepCosts();
     private final Map<Kind, Usual> usual = new LinkedHashMap<>(16, 0.75f, true) {
@@ -34,12 +35,30 @@ final class Experience {
 
     /** What all sequences of a kind learn together. */
     static final class Usual {
-        final AcceptanceRates rates;
-        /** Steps from one trial of a larger tree to the next. */
-        int trialInterval = TreeSizer.SOONEST_TRIAL;
+        private static final int SOONEST_TRIAL = 8;
+        private static final int LATEST_TRIAL = 128;
 
-        Usual(DraftTree tree) {
+        final AcceptanceRates rates;
+        /** The size in use; of the first steps, before anything was measured, all or a few. */
+        int nodes;
+
+        private int trialInterval = SOONEST_TRIAL;
+        private int untilTrial = SOONEST_TRIAL;
+
+        private Usual(DraftTree tree) {
             rates = AcceptanceRates.assumed(tree.paths());
+            nodes = Math.min(FIRST_NODES, tree.nodes());
+        }
+
+        /** Counts a step without a trial; whether it is time for one. */
+        boolean trialIsDue() {
+            return --untilTrial <= 0;
+        }
+
+        /** A trial has ended: the next comes soon if it led to a larger tree, later if it did not. */
+        void tried(int nodesBefore, int nodesAfter) {
+            trialInterval = nodesAfter > nodesBefore ? SOONEST_TRIAL : Math.min(LATEST_TRIAL, 2 * trialInterval);
+            untilTrial = trialInterval;
         }
     }
 }

@@ -16,7 +16,9 @@ public final class Sequence {
     private final KvSlots.Lease lease;
     private final int promptLength;
     private final boolean adaptive;
+    /** Made with the prompt's reading, when the decoder is known whose experience it takes. */
     private Optional<TreeSizer> sizer = Optional.empty();
+
     private final AcceptanceRule rule;
     private final StopRules stops;
     private final TokenSink sink;
@@ -60,7 +62,11 @@ public final class Sequence {
         this.length = prompt.length;
         this.promptLength = prompt.length;
         this.tree = speculation.tree();
-        this.adaptive = speculation.extent() == Speculation.Extent.ADAPTIVE && rule.lossless() && tree.depth() > 0;
+        // A limit of steps would make the text's end depend on how much each drafts.
+        this.adaptive = speculation.extent() == Speculation.Extent.ADAPTIVE
+                && rule.lossless()
+                && stops.maxSteps() == StopRules.UNLIMITED
+                && tree.depth() > 0;
         this.rule = rule;
         this.stops = stops;
         this.sink = sink;
@@ -181,6 +187,16 @@ public final class Sequence {
             tree = chosen.next();
         });
         return new Engine.Acceptance(lease.slot(), path, tree.width());
+    }
+
+    /** Whether the draft layers have rows to read before another sequence builds on this one's. */
+    boolean leavesRowsUndrafted() {
+        return adaptive && undrafted > 0;
+    }
+
+    /** The draft layers have read everything. */
+    void caughtUp() {
+        undrafted = 0;
     }
 
     /** Whether the next commit's drafting is of the usual length, nothing to catch up on. */

@@ -12,9 +12,15 @@ public record Speculation(DraftTree tree, Extent extent) {
         WHOLE,
         /**
          * As many of its first nodes as pay, down to none, by what this text lets pass and what steps cost on this
-         * machine. Only the steps depend on it, never the text; a rule whose text would is given the whole tree.
+         * machine. Only the steps depend on it, never the text; where the text would, by the rule or by a limit of
+         * steps, the whole tree is drafted.
          */
         ADAPTIVE
+    }
+
+    /** A root alone leaves nothing to adapt. */
+    public Speculation {
+        extent = tree.nodes() == 1 ? Extent.WHOLE : extent;
     }
 
     /** Plain decoding. */

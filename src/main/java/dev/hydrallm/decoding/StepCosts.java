@@ -28,6 +28,7 @@ final class StepCosts {
     private double scale;
     private int steps;
     private int lastNodes;
+    private boolean alone = true;
     private int stepsSincePlain;
 
     private static final class Share {
@@ -38,6 +39,7 @@ final class StepCosts {
 
     /** A forward of the base over so many nodes. The first after another size is not counted: caches are cold. */
     void verified(int nodes, long nanos) {
+        alone = true;
         steps++;
         stepsSincePlain++;
         if (nodes == lastNodes) {
@@ -47,6 +49,17 @@ final class StepCosts {
         lastNodes = nodes;
     }
 
+    /** A step that several sequences shared: it tells nothing of what one costs. */
+    void shared() {
+        alone = false;
+        lastNodes = 0;
+    }
+
+    /** Whether the last step was one sequence's alone, so that the next is likely to be measured too. */
+    boolean alone() {
+        return alone;
+    }
+
     /** A commit with the draft layers' pass over the accepted path, and the heads. */
     void drafted(long nanos) {
         add(draft, nanos);
@@ -54,21 +67,22 @@ final class StepCosts {
 
     private void add(Share share, long nanos) {
         if (scale == 0) {
-            scale = nanos;
+            scale = Math.max(1, nanos);
         }
         int since = steps - share.lastStep;
         share.lastStep = steps;
-        if (share.seen++ == 0) {
-            share.ofScale = nanos / scale;
+        if (share.seen++ < ENOUGH) {
+            // Of the first few the least: whatever else the process is still busy with makes them slower, never faster.
+            double ofScale = Math.max(1, nanos) / scale;
+            share.ofScale = share.seen == 1 ? ofScale : Math.min(share.ofScale, ofScale);
             return;
         }
         double surprise = Math.clamp(nanos / (scale * share.ofScale), 1 / OUTLIER, OUTLIER);
-        double rate = Math.max(1.0 / share.seen, Math.min(MOST_SHARE_RATE, since * SHARE_RATE));
         scale *= Math.pow(surprise, SCALE_RATE);
-        share.ofScale *= Math.pow(surprise, rate);
+        share.ofScale *= Math.pow(surprise, Math.min(MOST_SHARE_RATE, since * SHARE_RATE));
     }
 
-    /** Nodes to try next while too little is known to compare sizes; 0 when enough is. */
+    /** Nodes to try next, in steps that are measured, while too little is known to compare sizes; 0 when enough is. */
     int toTry(int nodes) {
         if (verify.isEmpty() || verify.lastKey() == PLAIN || draft.seen < ENOUGH) {
             return nodes;
@@ -96,7 +110,7 @@ final class StepCosts {
         Map.Entry<Integer, Share> from = above == null ? verify.firstEntry() : below;
         Map.Entry<Integer, Share> to = above == null ? below : above;
         double start = from.getValue().ofScale;
-        // More nodes never cost less, whatever the noise of two measurements says.
+        // Noise of two measurements must not make the sizes between and beyond them cheaper than the smaller one.
         double slope = Math.max(0, to.getValue().ofScale - start) / (to.getKey() - from.getKey());
         return start + slope * (nodes - from.getKey());
     }

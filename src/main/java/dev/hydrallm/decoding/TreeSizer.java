@@ -14,19 +14,12 @@ import java.util.Set;
  * more seldom while it does not.
  */
 final class TreeSizer {
-    /** Nodes of the first steps, before anything was measured. */
-    private static final int FIRST_NODES = 8;
-
     /**
      * The size in use is left only for one that is better by this factor: rates are noisy, and sizes that seldom run
      * look dearer than they are.
      */
     private static final double CLEARLY = 1.05;
 
-    /** Steps from one trial to the next. */
-    static final int SOONEST_TRIAL = 8;
-
-    private static final int LATEST_TRIAL = 256;
     private static final int TRIAL_STEPS = 4;
     private static final int SMALLEST_TRIAL = 4;
     /** How long the cost of a plain step is believed without running one. */
@@ -38,10 +31,11 @@ final class TreeSizer {
     private final Experience.Usual usual;
     private final AcceptanceRates rates;
     private int nodes;
-    private int untilTrial;
 
-    /** Steps left of a running trial. */
+    /** Steps left of a running trial, and whether its result is still to be judged. */
     private int trialSteps;
+
+    private boolean onTrial;
 
     TreeSizer(DraftTree whole, AcceptanceRule rule, Experience experience) {
         tree = DraftTree.of(parentsFirst(whole.paths()));
@@ -49,8 +43,7 @@ final class TreeSizer {
         costs = experience.costs();
         usual = experience.of(tree, rule);
         rates = usual.rates.ofSequence();
-        nodes = Math.min(FIRST_NODES, tree.nodes());
-        untilTrial = usual.trialInterval;
+        nodes = usual.nodes;
     }
 
     /** So that the first nodes of the tree are the first of its paths. */
@@ -71,21 +64,24 @@ final class TreeSizer {
     DraftTree next() {
         int unknown = costs.toTry(nodes);
         if (unknown > 0) {
-            return first(unknown);
+            // What is shared with others is not measured, and would stay unknown.
+            return first(costs.alone() ? unknown : nodes);
         }
         if (trialSteps > 0) {
             return first(trialStep());
         }
         int before = nodes;
         nodes = best();
-        if (untilTrial <= 0) {
-            usual.trialInterval = nodes > before ? SOONEST_TRIAL : Math.min(LATEST_TRIAL, 2 * usual.trialInterval);
-            untilTrial = usual.trialInterval;
+        usual.nodes = nodes;
+        if (onTrial) {
+            usual.tried(before, nodes);
+            onTrial = false;
         }
-        if (nodes > 1 && costs.stepsSincePlain() >= STEPS_BETWEEN_PLAIN) {
+        if (nodes > 1 && costs.alone() && costs.stepsSincePlain() >= STEPS_BETWEEN_PLAIN) {
             return first(1);
         }
-        if (nodes < tree.nodes() && --untilTrial <= 0) {
+        if (nodes < tree.nodes() && usual.trialIsDue()) {
+            onTrial = true;
             trialSteps = TRIAL_STEPS;
             rates.doubt();
             return first(trialStep());
@@ -129,7 +125,7 @@ final class TreeSizer {
     /**
      * Learns from a step.
      *
-     * @param used what it drafted; where the context's end or others' share cut that, nothing is learned
+     * @param used what it drafted; nothing is learned where the context's end cut it to another shape than a smaller size has
      * @param path its accepted nodes
      */
     void observe(DraftTree used, int[] path) {

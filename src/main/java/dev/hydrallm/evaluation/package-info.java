@@ -1,4 +1,4 @@
-/** Measuring: the speed of an engine and of decoding. */
+/** Measuring: the speed of an engine and of decoding, and how well a model foresees a text. */
 @NullMarked
 package dev.hydrallm.evaluation;
 

@@ -1,5 +1,11 @@
 package dev.hydrallm.model;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
 /**
  * The shape of a Llama-family decoder.
  *
@@ -14,6 +20,9 @@ package dev.hydrallm.model;
  * @param ropeTheta base of the rotary frequencies
  * @param contextLength positions that the model was made for
  * @param tiedEmbeddings whether the embedding serves as the language-model head too
+ * @param attentionParts what attention has beyond Llama's, in the enumeration's order
+ * @param slidingWindow null where every layer sees everything
+ * @param ropeScaling null where the rotary frequencies are used as they are
  */
 public record Architecture(
         int vocabSize,
@@ -26,7 +35,10 @@ public record Architecture(
         double normEpsilon,
         double ropeTheta,
         int contextLength,
-        boolean tiedEmbeddings) {
+        boolean tiedEmbeddings,
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) Set<AttentionPart> attentionParts,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable SlidingWindow slidingWindow,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable RopeScaling ropeScaling) {
 
     /** @throws IllegalArgumentException naming the first value out of its bounds */
     public Architecture {
@@ -50,6 +62,51 @@ public record Architecture(
         if (!(ropeTheta >= 1 && ropeTheta <= 1e12)) {
             throw new IllegalArgumentException("rope_theta is " + ropeTheta + ", not between 1 and 1e12");
         }
+        if (slidingWindow != null) {
+            within("first layer with a sliding window", slidingWindow.firstLayer(), 0, layers - 1);
+        }
+        if (ropeScaling != null && (headDim < 4 || ropeTheta < 2)) {
+            throw new IllegalArgumentException("rope scaling needs a head_dim of 4 or more and a rope_theta of 2 or"
+                    + " more, not " + headDim + " and " + ropeTheta);
+        }
+        Set<AttentionPart> sorted = EnumSet.noneOf(AttentionPart.class);
+        sorted.addAll(attentionParts);
+        attentionParts = Collections.unmodifiableSet(sorted);
+    }
+
+    /** Llama's own shape: nothing added to attention, no window, no scaling. */
+    public Architecture(
+            int vocabSize,
+            int hiddenSize,
+            int intermediateSize,
+            int layers,
+            int heads,
+            int kvHeads,
+            int headDim,
+            double normEpsilon,
+            double ropeTheta,
+            int contextLength,
+            boolean tiedEmbeddings) {
+        this(
+                vocabSize,
+                hiddenSize,
+                intermediateSize,
+                layers,
+                heads,
+                kvHeads,
+                headDim,
+                normEpsilon,
+                ropeTheta,
+                contextLength,
+                tiedEmbeddings,
+                Set.of(),
+                null,
+                null);
+    }
+
+    /** Whether attention has this part. */
+    public boolean has(AttentionPart part) {
+        return attentionParts.contains(part);
     }
 
     /** Rows of the joined query, key and value projection. */

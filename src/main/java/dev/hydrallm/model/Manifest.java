@@ -2,6 +2,7 @@ package dev.hydrallm.model;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -108,9 +109,24 @@ public record Manifest(
                 throw new ModelFormatException(file + ": pack format version " + version.toString()
                         + ", this program reads " + FORMAT_VERSION + ": pack the model again");
             }
+            nameWhatIsAbsent(json.path("architecture"));
             return Json.MAPPER.treeToValue(json, Manifest.class);
         } catch (IOException e) {
             throw new ModelFormatException(file + ": " + Json.reason(e), e);
+        }
+    }
+
+    /** Packs say nothing of what their model does without; every property has to be there to be read. */
+    private static void nameWhatIsAbsent(JsonNode architecture) {
+        if (architecture instanceof ObjectNode shape) {
+            if (!shape.has("attention_parts")) {
+                shape.putArray("attention_parts");
+            }
+            for (String part : List.of("sliding_window", "rope_scaling")) {
+                if (!shape.has(part)) {
+                    shape.putNull(part);
+                }
+            }
         }
     }
 

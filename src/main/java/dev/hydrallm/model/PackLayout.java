@@ -14,12 +14,15 @@ import java.util.stream.Collectors;
  *       {@code o}, {@code mlp_norm}, {@code gate_up} (gate, then up), {@code down}; {@code norm}; {@code lm_head} unless
  *       tied; per forked layer the same six under {@code fork.i.}, then {@code fork.norm}; per head
  *       {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
+ *   <li>where the architecture has them, a layer's {@code qkv.bias}, {@code q_norm} and {@code k_norm} stand behind its
+ *       {@code qkv}, its {@code o.bias} behind its {@code o};
  *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} (rows) beside it; int4 as
  *       {@code X.weight} (rows, columns / 2) and {@code X.scale} (rows, groups of a row), asymmetric with {@code X.minimum}
  *       of the same shape; nf4 as {@code X.weight} (rows, columns / 2), {@code X.absmax} (rows, blocks of a row),
  *       {@code X.absmax_scale} (blocks of the matrix's absmaxes) and {@code X.absmax_mean} (1);
  *   <li>within every q and k head the rows are interleaved for rotary embedding: row 2j is row j of the source, row
- *       2j+1 is row j + headDim/2, so that a rotated pair lies side by side.
+ *       2j+1 is row j + headDim/2, so that a rotated pair lies side by side; so are the numbers of {@code q_norm},
+ *       {@code k_norm} and of the q and k of {@code qkv.bias}.
  * </ul>
  */
 public final class PackLayout {
@@ -143,7 +146,17 @@ public final class PackLayout {
             String layer = prefix + "." + i + ".";
             vector(layer + "attention_norm", hidden);
             matrix(layer + "qkv", group, architecture.qkvRows(), hidden);
+            if (architecture.has(AttentionPart.QKV_BIAS)) {
+                vector(layer + "qkv.bias", architecture.qkvRows());
+            }
+            if (architecture.has(AttentionPart.QK_NORM)) {
+                vector(layer + "q_norm", architecture.headDim());
+                vector(layer + "k_norm", architecture.headDim());
+            }
             matrix(layer + "o", group, hidden, architecture.attentionSize());
+            if (architecture.has(AttentionPart.O_BIAS)) {
+                vector(layer + "o.bias", hidden);
+            }
             vector(layer + "mlp_norm", hidden);
             matrix(layer + "gate_up", group, 2 * intermediate, hidden);
             matrix(layer + "down", group, hidden, intermediate);

@@ -46,6 +46,7 @@ final class JinjaTemplate {
                 .withLstripBlocks(false)
                 .withKeepTrailingNewline(true)
                 .withElResolver(TemplateMethods.resolver())
+                .withExecutionMode(PythonOutput.mode())
                 .withNestedInterpretationEnabled(false)
                 .withMaxRenderDepth(DEEPEST)
                 .withMaxMacroRecursionDepth(DEEPEST)
@@ -74,6 +75,7 @@ final class JinjaTemplate {
             throw new IllegalArgumentException("a chat template may not read " + name);
         });
         jinjava.getGlobalContext().registerTag(new GenerationTag());
+        TemplateFilters.register(jinjava.getGlobalContext());
         register("raise_exception", String.class);
         register("strftime_now", String.class);
         this.text = TemplateSource.translate(

@@ -1,23 +1,25 @@
 package dev.hydrallm.prompt;
 
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * Reads a template as Python's Jinja does with {@code trim_blocks} and {@code lstrip_blocks}, and writes it for the
- * library, which knows no whitespace control of expressions, no {@code for … if} and no errors for unknown filters.
+ * library, which knows no whitespace control of expressions, no {@code for … if}, no neighbours of a loop's item and no
+ * errors for unknown filters.
  */
 final class TemplateSource {
     private static final Pattern FILTER = Pattern.compile("\\|[\\s.]*(\\w+)");
     private static final Pattern FILTERED_LOOP =
             Pattern.compile("for\\s+(.+?)\\s+in\\s+(.+?)\\s+if\\s+(.+)", Pattern.DOTALL);
+    private static final Pattern LOOP = Pattern.compile("for\\s+(.+?)\\s+in\\s+(.+)", Pattern.DOTALL);
     private static final Pattern END_RAW = Pattern.compile("\\{%[-+]?\\s*endraw\\s*[-+]?%}");
     private static final Pattern ESCAPE =
             Pattern.compile("\\\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|.)", Pattern.DOTALL);
-
-    /** Brackets in brackets: the library's time to read them doubles with each. */
-    private static final int DEEPEST = 16;
 
     private final String text;
     private final Predicate<String> knownFilter;
@@ -28,10 +30,15 @@ final class TemplateSource {
     private boolean lineStart = true;
 
     private int loops;
+    /** The variables with the items of the loops that are open, the innermost first; used for neighbours only. */
+    private final Deque<String> openLoops = new ArrayDeque<>();
+
+    private final boolean neighbours;
 
     private TemplateSource(String text, Predicate<String> knownFilter) {
         this.text = text;
         this.knownFilter = knownFilter;
+        this.neighbours = PythonSyntax.asksForNeighbours(text);
     }
 
     /**
@@ -108,8 +115,8 @@ final class TemplateSource {
         int depth = 0;
         for (int i = from; i + 1 < text.length(); i++) {
             char c = text.charAt(i);
-            if (kind != '#' && (c == '\'' || c == '"')) {
-                i = endOfString(text, i);
+            if (kind != '#' && PythonSyntax.isQuote(c)) {
+                i = PythonSyntax.endOfString(text, i);
             } else if (depth == 0 && c == (kind == '{' ? '}' : kind) && text.charAt(i + 1) == '}') {
                 return i;
             } else if (kind == '{' && c == '{') {
@@ -123,14 +130,6 @@ final class TemplateSource {
                         .lines()
                         .findFirst()
                         .orElse(""));
-    }
-
-    private static int endOfString(String text, int start) {
-        int end = start + 1;
-        while (end < text.length() && text.charAt(end) != text.charAt(start)) {
-            end += text.charAt(end) == '\\' ? 2 : 1;
-        }
-        return end;
     }
 
     private void raw() {
@@ -147,7 +146,7 @@ final class TemplateSource {
         if (kind == '#') {
             return;
         }
-        Code parsed = Code.of(code);
+        Code parsed = Code.of(PythonSyntax.rewrite(code, Optional.ofNullable(openLoops.peek())));
         Matcher filter = FILTER.matcher(parsed.outline());
         while (filter.find()) {
             if (!knownFilter.test(filter.group(1))) {
@@ -155,12 +154,34 @@ final class TemplateSource {
             }
         }
         Matcher loop = FILTERED_LOOP.matcher(parsed.outline());
+        Matcher plainLoop = LOOP.matcher(parsed.outline());
         if (kind == '%' && loop.matches()) {
             emitFilteredLoop(parsed.text(), loop);
+        } else if (kind == '%' && neighbours && plainLoop.matches()) {
+            emitLoopOverItems(parsed.text(), plainLoop);
         } else {
+            if (kind == '%' && code.equals("endfor")) {
+                openLoops.poll();
+            }
             out.append('{').append(kind).append(' ').append(parsed.text()).append(' ');
             out.append(kind == '{' ? '}' : kind).append('}');
         }
+    }
+
+    /** Keeps the items, for the loop's neighbours are looked up among them. */
+    private void emitLoopOverItems(String code, Matcher loop) {
+        String items = "loop_items_" + loops++;
+        out.append("{% set ")
+                .append(items)
+                .append(" = (")
+                .append(code, loop.start(2), loop.end(2))
+                .append(")|list %}");
+        out.append("{% for ")
+                .append(code, loop.start(1), loop.end(1))
+                .append(" in ")
+                .append(items)
+                .append(" %}");
+        openLoops.push(items);
     }
 
     /** Collects the items that pass first, so that {@code loop} counts only these. */
@@ -175,6 +196,7 @@ final class TemplateSource {
         out.append("{% if ").append(condition).append(" %}{% set ").append(kept).append(".items_ = ");
         out.append(kept).append(".items_ + ").append(element).append(" %}{% endif %}{% endfor %}");
         out.append("{% for ").append(item).append(" in ").append(kept).append(".items_ %}");
+        openLoops.push(kept + ".items_");
     }
 
     /**
@@ -184,30 +206,24 @@ final class TemplateSource {
      * @param outline as long as the text, with dots for strings and for the spaces in brackets
      */
     private record Code(String text, String outline) {
-        static Code of(String written) {
-            // The library's slices have no steps.
-            String code = written.replace("[::-1]", "|reverse|list");
+        static Code of(String code) {
             StringBuilder text = new StringBuilder();
             StringBuilder outline = new StringBuilder();
             int depth = 0;
             for (int i = 0; i < code.length(); i++) {
                 char c = code.charAt(i);
-                if (c == '\'' || c == '"') {
-                    int end = Math.min(code.length() - 1, endOfString(code, i));
+                if (PythonSyntax.isQuote(c)) {
+                    int end = Math.min(code.length() - 1, PythonSyntax.endOfString(code, i));
                     text.append(unescape(code.substring(i, end + 1)));
                     i = end;
                 } else {
                     // Two closing braces would close the tag for the library.
                     text.append(c == '}' && !text.isEmpty() && text.charAt(text.length() - 1) == '}' ? " }" : c);
                     depth += "([{".indexOf(c) >= 0 ? 1 : 0;
-                    if (depth > DEEPEST) {
-                        throw new IllegalArgumentException(
-                                "the chat template nests more than " + DEEPEST + " brackets");
-                    }
                     depth -= ")]}".indexOf(c) >= 0 ? 1 : 0;
                 }
                 // Filters are looked for in brackets, too; the words of a loop are not.
-                boolean blank = c == '\'' || c == '"' || (depth > 0 && Character.isWhitespace(c));
+                boolean blank = PythonSyntax.isQuote(c) || (depth > 0 && Character.isWhitespace(c));
                 outline.append(blank ? '.' : c).append(".".repeat(text.length() - outline.length()));
             }
             return new Code(text.toString(), outline.toString());

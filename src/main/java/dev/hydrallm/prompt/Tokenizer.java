@@ -160,6 +160,14 @@ public final class Tokenizer implements AutoCloseable {
         return whole.decode(IntStream.of(ids).asLongStream().toArray(), true);
     }
 
+    /** Whether every id below a vocabulary's size stands for the same text in both. */
+    public boolean knowsTheTokensOf(Tokenizer other, int vocabularySize) {
+        return IntStream.range(0, vocabularySize).allMatch(id -> {
+            long[] token = {id};
+            return Objects.equals(whole.decode(token, false), other.whole.decode(token, false));
+        });
+    }
+
     private static int[] ids(long[] ids) {
         return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
     }

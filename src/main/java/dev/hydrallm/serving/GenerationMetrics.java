@@ -89,12 +89,14 @@ final class GenerationMetrics {
                 .register(registry);
     }
 
-    /** Time that a phase of the start took. */
-    void started(String phase, Duration time) {
-        TimeGauge.builder("hydra.start", time::toNanos, TimeUnit.NANOSECONDS)
-                .description("Phases of the start")
-                .tag("phase", phase)
-                .register(registry);
+    /** Shows what the start spent its time on. */
+    void started(StartPhases phases) {
+        phases.all()
+                .forEach((phase, time) -> TimeGauge.builder("hydra.start", time::toNanos, TimeUnit.NANOSECONDS)
+                        .description(
+                                "Phases of the start; some overlap, and jvm, door, http and ready count from the process's start")
+                        .tag("phase", phase)
+                        .register(registry));
     }
 
     /** Counts a request that ended with a result. */

@@ -7,7 +7,6 @@ import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
-import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -40,8 +39,7 @@ public class ModelHost {
     private final ModelOpener opener;
     private final ServingConfig config;
     private final GenerationMetrics metrics;
-    private final Instant processStart =
-            Instant.ofEpochMilli(ManagementFactory.getRuntimeMXBean().getStartTime());
+    private final StartPhases phases = StartPhases.ofProcess();
     private volatile State state = new State.Loading(Instant.now());
 
     ModelHost(ModelOpener opener, ServingConfig config, GenerationMetrics metrics) {
@@ -105,29 +103,23 @@ public class ModelHost {
     }
 
     void start(@Observes StartupEvent event) {
-        metrics.started("http", Duration.between(processStart, Instant.now()));
+        phases.reached("http");
         // The HTTP port answers 503 until this is done.
         Thread.ofPlatform().name("hydra-load").daemon(true).start(this::load);
     }
 
     private void load() {
-        Instant start = Instant.now();
         try {
             TextModel model = opener.open(config);
-            Instant loaded = Instant.now();
-            selfTest(model);
-            Instant ready = Instant.now();
+            phases.during("self_test", () -> selfTest(model));
+            Duration ready = phases.reached("ready");
             metrics.watch(model);
-            metrics.started("load", Duration.between(start, loaded));
-            metrics.started("self_test", Duration.between(loaded, ready));
-            metrics.started("ready", Duration.between(processStart, ready));
+            metrics.started(phases);
             LOG.infof(
-                    "%s is ready %d ms after the process started (load %d ms, self-test %d ms): %d slot(s), context %d,"
-                            + " draft tree of %d nodes",
+                    "%s is ready %d ms after the process started (%s): %d slot(s), context %d, draft tree of %d nodes",
                     model.name(),
-                    Duration.between(processStart, ready).toMillis(),
-                    Duration.between(start, loaded).toMillis(),
-                    Duration.between(loaded, ready).toMillis(),
+                    ready.toMillis(),
+                    phases,
                     model.limits().slots(),
                     model.limits().contextLength(),
                     model.speculation().tree().nodes());
@@ -148,7 +140,7 @@ public class ModelHost {
         Quarkus.asyncExit(1);
     }
 
-    private static void selfTest(TextModel model) {
+    private static GenerationResult selfTest(TextModel model) {
         GenerationRequest request = new GenerationRequest(
                 model.encode("def"),
                 new AcceptanceRule.Greedy(),
@@ -160,6 +152,7 @@ public class ModelHost {
         if (result.outputIds().length == 0) {
             throw new IllegalStateException("the self-test generated nothing");
         }
+        return result;
     }
 
     /** Finishes what runs and waits. */

@@ -9,13 +9,16 @@ import java.util.Optional;
 /** What a server serves and how much at once. Each key is also an environment variable: {@code HYDRA_MODEL} … */
 @ConfigMapping(prefix = "hydra")
 public interface ServingConfig {
+    int DEFAULT_SLOTS = 1;
+    int DEFAULT_QUEUE = 64;
+
     /** Where the program is installed, with the demo model; set by the launcher and the image. */
     Optional<String> home();
 
-    /** A packed model or a checkpoint's directory; without it the demo model. */
+    /** A packed model or a checkpoint's directory, or a hub's repository, ORG/NAME; without it the demo model. */
     Optional<String> model();
 
-    /** The base of draft heads, instead of the one their config.json names. */
+    /** The base of draft heads, a directory or a hub's repository, instead of the one their config.json names. */
     Optional<String> baseModel();
 
     /** Pack a checkpoint's weights as int8. */
@@ -47,11 +50,11 @@ public interface ServingConfig {
     int threads();
 
     /** Sequences that run at once. */
-    @WithDefault("1")
+    @WithDefault("" + DEFAULT_SLOTS)
     int slots();
 
     /** Requests that may wait for a slot; more are refused with 429. */
-    @WithDefault("64")
+    @WithDefault("" + DEFAULT_QUEUE)
     int queue();
 
     /** Every route but health answers 401 without this bearer token, which is taken as it is, nothing in it expanded. */

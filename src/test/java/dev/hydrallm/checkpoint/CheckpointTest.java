@@ -90,6 +90,26 @@ class CheckpointTest {
         }
     }
 
+    @Test
+    void aSnapshotOfAHubIsCalledByItsRepository() throws IOException {
+        Path snapshot =
+                directory.resolve("models--org--na-me--1").resolve("snapshots").resolve("0123abc");
+        Files.createDirectories(snapshot.getParent());
+        Files.move(base, snapshot);
+        try (Checkpoint checkpoint = Checkpoint.open(snapshot, Optional.empty(), warning -> {})) {
+            assertThat(checkpoint.name()).isEqualTo("org/na-me--1");
+            assertThat(checkpoint.sources()).containsExactly("org/na-me--1/model.safetensors");
+        }
+    }
+
+    @Test
+    void onlyABaseThatIsNotBesideTheHeadsIsMissing() {
+        assertThat(Checkpoint.missingBase(base)).isEmpty();
+        assertThat(Checkpoint.missingBase(heads)).isEmpty();
+        TinyCheckpoint.text(heads.resolve("config.json"), "{\"base_model_name_or_path\": \"org/base\"}");
+        assertThat(Checkpoint.missingBase(heads)).contains("org/base");
+    }
+
     private static String template(Path model) {
         try (Checkpoint checkpoint = Checkpoint.open(model, Optional.empty(), warning -> {})) {
             return checkpoint.chatTemplate();

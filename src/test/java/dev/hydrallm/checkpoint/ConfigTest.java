@@ -71,9 +71,8 @@ class ConfigTest {
             value = {
                 "\"llama\"                     | \"gpt2\"                                         | model_type \"gpt2\" is not supported",
                 "\"model_type\": \"llama\",    |                                                  | model_type \"\" is not supported",
-                "\"model_type\"                | \"rope_scaling\": {\"type\": \"linear\"}, \"model_type\" | rope_scaling {\"type\":\"linear\"} is not",
-                "\"model_type\"                | \"rope_parameters\": {\"rope_type\": \"yarn\"}, \"model_type\" | rope_type \"yarn\" is not",
-                "\"model_type\"                | \"attention_bias\": true, \"model_type\"          | attention_bias true is not supported",
+                "\"model_type\"                | \"attention_bias\": 1, \"model_type\"             | attention_bias is 1, neither true nor false",
+                "\"model_type\"                | \"mlp_bias\": true, \"model_type\"                | mlp_bias true is not supported",
                 "\"model_type\"                | \"hidden_act\": \"gelu\", \"model_type\"          | hidden_act \"gelu\" is not supported",
                 "\"hidden_size\": 8,           |                                                  | hidden_size is missing",
                 "\"hidden_size\": 8            | \"hidden_size\": -8                              | hidden_size is -8",

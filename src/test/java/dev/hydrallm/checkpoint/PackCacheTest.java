@@ -64,6 +64,16 @@ class PackCacheTest {
     }
 
     @Test
+    void aPackOfAHubsSnapshotIsCalledByItsRepository() throws IOException {
+        Path snapshot = TinyCheckpoint.writeBase(
+                directory.resolve("models--org--name/snapshots/0123abc"), TinyCheckpoint.base(DType.F16));
+        try (PackedModel pack = cache().open(snapshot, Optional.empty(), Quantization.NONE, told)) {
+            assertThat(pack.directory().getFileName().toString()).startsWith("org--name-");
+            assertThat(pack.manifest().name()).isEqualTo("org/name");
+        }
+    }
+
+    @Test
     void anotherBaseMakesAnotherPack() throws IOException {
         TinyCheckpoint.writeBase(directory.resolve("tuned"), TinyCheckpoint.base(DType.F32));
         Path first = open(Quantization.NONE);

@@ -83,6 +83,23 @@ class CommandLineTest {
     }
 
     @Test
+    void inspectShowsWhatAFamilyAdds() {
+        assertThat(CliRun.of("inspect", "--model", DEMO).out())
+                .containsPattern("attention +plain\\R")
+                .containsPattern("positions +rotary, base 10,000\\R");
+        String config = TinyCheckpoint.CONFIG.replace(
+                "\"llama\"",
+                "\"mistral\", \"sliding_window\": 2048,"
+                        + " \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0}");
+        Path mistral = TinyCheckpoint.writeBase(directory.resolve("mistral"), config, TinyCheckpoint.base(DType.F32));
+        assertThat(pack("--model", mistral).exitCode()).isZero();
+        assertThat(CliRun.of("inspect", "--model", directory.resolve("packed")).out())
+                .containsPattern("attention +a window of 2,048 tokens\\R")
+                .containsPattern("positions +rotary, base 10,000, yarn scaling by 4.0 from 64 tokens\\R")
+                .contains("context 256");
+    }
+
+    @Test
     void inspectPrintsTheManifestAsOneLineOfJson() throws IOException {
         CliRun run = CliRun.of("inspect", "--model", DEMO, "--json");
         assertThat(run.exitCode()).isZero();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.hydrallm.testing.Shared;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -43,6 +44,28 @@ class GenerateTest {
         assertThat(tokens).isBetween(12, 15);
         assertThat(answer.path("stats").path("steps").intValue())
                 .isEqualTo(answer.path("accept_lengths").size());
+    }
+
+    @Test
+    void aBaseWithoutHeadsAnswersAsTheSameBaseWithThem() {
+        Path bare = directory.resolve("bare");
+        assertThat(CliRun.of(
+                                "pack",
+                                "--model",
+                                Shared.models().resolve("pycoder"),
+                                "--quantize",
+                                "int8",
+                                "--output",
+                                bare)
+                        .exitCode())
+                .isZero();
+        JsonNode expected =
+                json(generate("--prompt", "def add(a, b):", "--json").out());
+        for (String speculation : List.of("whole", "adaptive")) {
+            CliRun run =
+                    generate("--model", bare, "--prompt", "def add(a, b):", "--json", "--speculation", speculation);
+            assertThat(json(run.out()).path("output_ids")).isEqualTo(expected.path("output_ids"));
+        }
     }
 
     @Test

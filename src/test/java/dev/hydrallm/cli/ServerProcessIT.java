@@ -125,6 +125,39 @@ class ServerProcessIT {
     }
 
     @Test
+    void thePortAnswersLongBeforeTheModelDoes() throws Exception {
+        int port = freePort();
+        Process server = start(Map.of(), "serve", "--port", String.valueOf(port));
+        List<Integer> statuses = new ArrayList<>();
+        while (statuses.isEmpty() || statuses.getLast() != 200) {
+            assertThat(server.isAlive()).isTrue();
+            int status = readiness(port);
+            if (statuses.isEmpty() || statuses.getLast() != status) {
+                statuses.add(status);
+            }
+            LockSupport.parkNanos(2_000_000);
+        }
+        assertThat(statuses).containsExactly(0, 503, 200);
+        String line = errorOf(server)
+                .lines()
+                .filter(each -> each.contains("is ready"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(line).contains("jvm ", "door ", "http ", "natives ", "read ", "convert ", "self_test ");
+        assertThat(CLIENT.send(request(port, "/q/metrics").build(), BodyHandlers.ofString())
+                        .body())
+                .contains("hydra_start_seconds{phase=\"door\"}", "hydra_start_seconds{phase=\"ready\"}");
+    }
+
+    @Test
+    void startsAreMeasuredPhaseByPhase() throws Exception {
+        Process bench = start(Map.of(), "bench", "coldstart", "--starts", "1", "--files", "cold", "--format", "json");
+        String out = read(bench);
+        assertThat(bench.waitFor()).as(errorOf(bench)).isZero();
+        assertThat(out).contains("\"answer\"", "\"probe\"", "\"token\"", "\"door\"", "\"convert\"", "\"COLD\"");
+    }
+
+    @Test
     void aDamagedPackEndsTheServerWithItsName() throws Exception {
         Path pack = Files.createDirectory(folder.resolve("damaged"));
         try (Stream<Path> files = Files.list(Path.of("models/demo"))) {

@@ -13,12 +13,19 @@ public final class FakeEngine implements Engine {
     private final EngineLimits limits;
     private final int[][] rows;
     private List<TreeQuery> verified = List.of();
+    /** Of each slot: rows that the draft layers have read, the first ones. */
+    private final int[] draftRead;
+
+    private final int[] committedRows;
+
     int prefilledTokens;
     int committedSteps;
 
     public FakeEngine(int slots, int context, int heads, int vocabulary) {
         limits = new EngineLimits(slots, context, 256, heads, vocabulary);
         rows = new int[slots][context + 256];
+        draftRead = new int[slots];
+        committedRows = new int[slots];
     }
 
     /** The model: a distribution over the vocabulary after these tokens. */
@@ -94,6 +101,15 @@ public final class FakeEngine implements Engine {
     @Override
     public Prefilled prefill(PrefillRequest request) {
         int[] tokens = request.tokens();
+        if (request.draftRanks() > 0) {
+            if (draftRead[request.slot()] < request.from()) {
+                throw new IllegalStateException("the draft layers have read " + draftRead[request.slot()] + " rows of "
+                        + request.from() + " kept ones");
+            }
+            draftRead[request.slot()] = tokens.length;
+        } else {
+            draftRead[request.slot()] = Math.min(draftRead[request.slot()], request.from());
+        }
         prefilledTokens += tokens.length - request.from();
         System.arraycopy(tokens, request.from(), rows[request.slot()], request.from(), tokens.length - request.from());
         int[] seen = Arrays.copyOf(rows[request.slot()], tokens.length);
@@ -144,12 +160,21 @@ public final class FakeEngine implements Engine {
                 slot[query.start() + i] = slot[query.start() + path[i]];
             }
             int[] committed = Arrays.copyOf(slot, query.start() + path.length);
+            committedRows[query.slot()] = committed.length;
+            if (acceptance.draftRanks() > 0) {
+                draftRead[query.slot()] = committed.length;
+            }
             drafts.add(
                     acceptance.draftRanks() == 0
                             ? Drafts.NONE
                             : draft(committed, next, acceptance.draftRanks(), query.rule()));
         }
         return drafts;
+    }
+
+    @Override
+    public void catchUp(int slot) {
+        draftRead[slot] = committedRows[slot];
     }
 
     int[] rows(int slot, int count) {

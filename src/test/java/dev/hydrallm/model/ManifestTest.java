@@ -6,13 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class ManifestTest {
     @TempDir
@@ -50,6 +54,57 @@ class ManifestTest {
     }
 
     @Test
+    void aLlamasManifestSaysNothingOfOtherFamilies() throws IOException {
+        assertThat(Files.readString(directory.resolve("hydra.json")))
+                .doesNotContain("attention_parts", "sliding_window", "rope_scaling");
+    }
+
+    static List<RopeScaling> scalings() {
+        return List.of(
+                new RopeScaling.Linear(4),
+                new RopeScaling.Dynamic(2, 16),
+                new RopeScaling.Llama3(8, 1, 4, 16),
+                new RopeScaling.Yarn(4, 1.25, 32, 1, 16));
+    }
+
+    @ParameterizedTest
+    @MethodSource("scalings")
+    void theFamilysPartsSurvive(RopeScaling scaling) throws IOException {
+        Architecture family = new Architecture(
+                8,
+                4,
+                6,
+                2,
+                2,
+                1,
+                4,
+                1e-5,
+                10_000,
+                32,
+                true,
+                Set.of(AttentionPart.QK_NORM, AttentionPart.QKV_BIAS),
+                new SlidingWindow(3, 1),
+                scaling);
+        Manifest whole = new Manifest(
+                1,
+                "family",
+                family,
+                manifest.draft(),
+                manifest.quantization(),
+                manifest.tree(),
+                "raw",
+                null,
+                manifest.eosIds(),
+                manifest.sources(),
+                manifest.files());
+        whole.write(directory);
+        assertThat(Manifest.read(directory)).isEqualTo(whole);
+        assertThat(Files.readString(directory.resolve("hydra.json")))
+                .contains("\"attention_parts\" : [ \"qkv_bias\", \"qk_norm\" ]", "\"first_layer\" : 1")
+                .contains("\"type\" : \"" + scaling.getClass().getSimpleName().toLowerCase(Locale.ROOT) + "\"");
+    }
+
+    @Test
     void theFileSaysSnakeCaseAndStableOrder() throws IOException {
         assertThat(Files.readString(directory.resolve("hydra.json")))
                 .contains("\"format_version\" : 1", "\"vocab_size\" : 8", "\"forked_layers\" : 1")
@@ -77,6 +132,12 @@ class ManifestTest {
                 "\"vocab_size\" : 8         | \"vocab_size\" : 99999999999 | out of range",
                 "\"heads\" : 2,             | \"heads\" : 17,            | draft heads is 17",
                 "\"head_dim\" : 2           | \"head_dim\" : 3           | even",
+                "\"tied_embeddings\" : true | \"tied_embeddings\" : true, \"rope_scaling\" : {\"type\" : \"su\"} | 'su'",
+                "\"tied_embeddings\" : true | \"tied_embeddings\" : true, \"rope_scaling\" : {\"type\" : \"linear\"} | factor",
+                "\"tied_embeddings\" : true | \"tied_embeddings\" : true, \"rope_scaling\" : {\"type\" : \"linear\", \"factor\" : 4} | head_dim",
+                "\"tied_embeddings\" : true | \"tied_embeddings\" : true, \"attention_parts\" : [\"sinks\"] | sinks",
+                "\"tied_embeddings\" : true | \"tied_embeddings\" : true, \"sliding_window\" : {\"length\" : 0, \"first_layer\" : 0} | sliding_window is 0",
+                "\"tied_embeddings\" : true | \"tied_embeddings\" : true, \"sliding_window\" : {\"length\" : 4, \"first_layer\" : 2} | first layer with a sliding window is 2",
                 "\"norm_epsilon\" : 1.0E-5  | \"norm_epsilon\" : 0       | norm_epsilon is 0.0",
                 "\"rope_theta\" : 10000.0   | \"rope_theta\" : 1e99      | rope_theta is 1.0E99",
                 "\"forked_layers\" : 1      | \"forked_layers\" : 3      | 3 forked layers of a model of 2",

@@ -3,131 +3,51 @@ package dev.hydrallm.prompt;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.time.LocalDateTime;
 import java.util.List;
-import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Templates of well-known models, and what Python's Jinja makes of them. */
+/** What Python's Jinja makes of templates, and what a hostile one can do. */
 class JinjaTemplateTest {
-    private static final Message SYSTEM = new Message("system", "You are a cat.");
-    private static final Message HI = new Message("user", "Hi {{ 7*7 }}");
     private static final Message HELLO = new Message("assistant", "Meow!");
     private static final Message BYE = new Message("user", "Bye");
-
-    private static String model(String name, Message... messages) {
-        try (InputStream in = JinjaTemplateTest.class.getResourceAsStream("/templates/" + name + ".jinja")) {
-            byte[] bytes = Objects.requireNonNull(in, name).readAllBytes();
-            return render(new String(bytes, StandardCharsets.UTF_8), messages);
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
-    }
 
     private static String render(String template, Message... messages) {
         return new JinjaTemplate(template).render(List.of(messages), "<s>", "</s>");
     }
 
-    @Test
-    void llama2() {
-        assertThat(model("llama-2", SYSTEM, HI, HELLO, BYE))
-                .isEqualTo("<s>[INST] <<SYS>>\nYou are a cat.\n<</SYS>>\n\nHi {{ 7*7 }} [/INST] Meow! </s>"
-                        + "<s>[INST] Bye [/INST]");
-        assertThat(model("llama-2", HI)).isEqualTo("<s>[INST] Hi {{ 7*7 }} [/INST]");
-    }
-
-    @Test
-    void llama3() {
-        assertThat(model("llama-3", SYSTEM, HI))
-                .isEqualTo("<s><|start_header_id|>system<|end_header_id|>\n\nYou are a cat.<|eot_id|>"
-                        + "<|start_header_id|>user<|end_header_id|>\n\nHi {{ 7*7 }}<|eot_id|>"
-                        + "<|start_header_id|>assistant<|end_header_id|>\n\n");
-    }
-
-    @Test
-    void llama31() {
-        assertThat(model("llama-3.1", SYSTEM, HI, HELLO, BYE))
-                .isEqualTo("<s><|start_header_id|>system<|end_header_id|>\n\n"
-                        + "Cutting Knowledge Date: December 2023\n\nYou are a cat.<|eot_id|>"
-                        + "<|start_header_id|>user<|end_header_id|>\n\nHi {{ 7*7 }}<|eot_id|>"
-                        + "<|start_header_id|>assistant<|end_header_id|>\n\nMeow!<|eot_id|>"
-                        + "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|>"
-                        + "<|start_header_id|>assistant<|end_header_id|>\n\n");
-    }
-
-    @Test
-    void mistral() {
-        assertThat(model("mistral", HI, HELLO, BYE))
-                .isEqualTo("<s>[INST] Hi {{ 7*7 }} [/INST]Meow!</s>[INST] Bye [/INST]");
-    }
-
-    @Test
-    void qwen25() {
-        assertThat(model("qwen2.5", HI, HELLO, BYE)).isEqualTo("""
-                <|im_start|>system
-                You are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>
-                <|im_start|>user
-                Hi {{ 7*7 }}<|im_end|>
-                <|im_start|>assistant
-                Meow!<|im_end|>
-                <|im_start|>user
-                Bye<|im_end|>
-                <|im_start|>assistant
-                """);
-        assertThat(model("qwen2.5", SYSTEM, BYE)).isEqualTo("""
-                <|im_start|>system
-                You are a cat.<|im_end|>
-                <|im_start|>user
-                Bye<|im_end|>
-                <|im_start|>assistant
-                """);
-    }
-
-    @Test
-    void zephyrAndTinyLlama() {
-        assertThat(model("zephyr", SYSTEM, HI, HELLO, BYE)).isEqualTo("""
-                <|system|>
-                You are a cat.</s>
-                <|user|>
-                Hi {{ 7*7 }}</s>
-                <|assistant|>
-                Meow!</s>
-                <|user|>
-                Bye</s>
-                <|assistant|>
-                """);
-    }
-
-    @Test
-    void aTemplatesOwnRefusalIsTold() {
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> model("mistral", SYSTEM, HI))
-                .withMessage("the chat template refuses this conversation: Conversation roles must alternate"
-                        + " user/assistant/user/assistant/...");
-    }
-
     @ParameterizedTest
     @CsvSource(delimiterString = "=>", textBlock = """
-            {% for m in messages %}{{ loop.first }}{{ loop.last }} {% endfor %} => 'truefalse falsetrue '
+            {% for m in messages %}{{ loop.first }}{{ loop.last }} {% endfor %} => 'TrueFalse FalseTrue '
             {% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }} => 2
-            {{ tools is none }}{{ tools is not none }}{% if tools %}T{% endif %} => truefalse
+            {{ tools is none }}{{ tools is not none }}{% if tools %}T{% endif %} => TrueFalse
             {{ messages[0].nope }}{{ nope.nope }}{{ messages[0].content.nope }} => ''
-            {% for m in messages if m.role == 'assistant' %}{{ loop.index }}{{ loop.last }}{% endfor %} => 1true
+            {% for m in messages if m.role == 'assistant' %}{{ loop.index }}{{ loop.last }}{% endfor %} => 1True
             {% for k, v in messages[0].items() if k == 'role' %}{{ k }}={{ v }}{% endfor %} => role=user
             {% for m in messages[::-1] %}{{ m.role }} {% endfor %} => 'assistant user '
             {{- 'a' -}}   x   {{- 'b' }} c => axb c
             {{ ' a '.strip() + 'xax'.strip('x') + 'axx'.rstrip('x') + 'xxa'.lstrip('x') }} => aaaa
-            {{ 'a.b'.split('.')[-1] }}{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith('b') }}{{ 'a'.upper() }} => btruefalseA
+            {{ 'a.b'.split('.')[-1] }}{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith('b') }}{{ 'a'.upper() }} => bTrueFalseA
             {{ 'the cat'.title() }}{{ 'aXb'.replace('X', '-') }}{{ '\\u00e9' }} => The Cata-bé
             {{ {'a': {'b': 1}}['a']['b'] }}{{ '}}' }}{% if '%}' %}y{% endif %} => 1}}y
             {% generation %}kept{% endgeneration %}{# dropped #} => kept
             {% raw %}{{ x }}{% endraw %} => {{ x }}
+            {{ messages[0].content[0] }}{{ 'añc'[-2] }}{{ 'abc'[7] }} => Bñ
+            {{ 'abcdef'[::2] }} {{ 'abcdef'[4:1:-1] }} {{ 'abc'[::-1][0] }} {{ [1, 2, 3][-9:9:2]|join(',') }} => ace edc c 1,3
+            {% set x = {'a': [1, 2, 3]} %}{{ x['a'][::-1]|join('-') }}{{ x.a[1:]|join('-') }} => 3-2-12-3
+            {{ '%s is %d%%' % ('a', 5) }} {{ '%05.1f|%-3s|%3d' % (2.25, 'b', 7) }} {{ "%s" % messages[0].role }} => 'a is 5% 002.3|b  |  7 user'
+            {{ '%s' % (1 == 1) }}{{ 7 % 4 }}{{ true|string }} => True3True
+            {% for m in messages %}{{ loop.previtem.role }}<{{ m.role }}>{{ loop.nextitem.role }} {% endfor %} => '<user>assistant user<assistant> '
+            {% for m in messages if m.role == 'user' %}{{ loop.nextitem is defined }}{{ loop.previtem is none }}{% endfor %} => FalseTrue
+            {% for a in [1, 2] %}{% for b in 'xy'|list %}{{ loop.previtem }}{% endfor %}{{ loop.nextitem }}{% endfor %} => x2x
+            {{ {'a': [1, true, none, 'ü"'], 'b': {}}|tojson }} => {"a": [1, true, null, "ü\\""], "b": {}}
+            {% for k, v in {'a': 1, 'b': 2}|items %}{{ k }}{{ v }}{% endfor %} => a1b2
+            {% set x = [1] %}{{ not x is none }}{{ not y is defined }}{{ not x|length == 2 }}{{ 2 not in x }}{{ x is not none }} => TrueTrueTrueTrueTrue
+            {{ not true and x is none or not(false) }}{% if not x is defined and not y is defined %}y{% endif %} => Truey
+            {% set ns = namespace(a=messages|length - 1, b='x' ~ 'y') %}{{ ns.a }}{{ ns.b }} => 1xy
             {%- macro f(x, y='q') -%} [{{ x }}{{ y }}] {%- endmacro -%}{{ f('a') }} => [aq]
             { {%- if true %}a{% endif %} } => '{a }'
             """)
@@ -179,6 +99,14 @@ class JinjaTemplateTest {
                 "{% extends 'application.properties' %}",
                 "{{ '{{ 1 }}'|render }}",
                 "{{ nosuchfunction() }}",
+                "{{ 'abc'[::0] }}",
+                "{{ '%s %s' % 'a' }}",
+                "{{ '%s' % ('a', 'b') }}",
+                "{{ '%c' % 1 }}",
+                "{{ '%d' % 'x' }}",
+                "{{ loop|tojson }}{{ range|tojson }}{{ ____int3rpr3t3r____|tojson }}",
+                "{{ [1]|tojson(indent=1000000000) }}",
+                "{{ 'a'|items }}",
                 "{{ 'a'|nosuchfilter }}",
                 "{% nosuchtag %}",
                 "{{ a b c }}",
@@ -212,6 +140,9 @@ class JinjaTemplateTest {
 
     @Test
     void deepNestingIsRefused() {
+        assertThatIllegalArgumentException().isThrownBy(() -> render("{{ " + "not ".repeat(50_000) + "x }}", BYE));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> render("{{ " + "a[".repeat(50_000) + "::]".repeat(50_000) + " }}", BYE));
         String deep = "{% if true %}".repeat(5000) + "{% endif %}".repeat(5000);
         assertThatIllegalArgumentException().isThrownBy(() -> render(deep, BYE));
         assertThatIllegalArgumentException()

@@ -89,6 +89,11 @@ class DecodeLoopTest {
         }
 
         @Override
+        public void catchUp(int slot) {
+            engine.catchUp(slot);
+        }
+
+        @Override
         public long busyNanos() {
             return 0;
         }

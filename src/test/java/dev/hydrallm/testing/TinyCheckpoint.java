@@ -55,6 +55,28 @@ public final class TinyCheckpoint {
         return tensors;
     }
 
+    /** The biases of a layer's query, key and value projections. */
+    public static Map<String, TestTensor> qkvBiases(DType dtype, long seed) {
+        Map<String, TestTensor> tensors = new LinkedHashMap<>();
+        tensors.put("self_attn.q_proj.bias", TestTensor.random(dtype, seed + 10, 2 * HEAD_DIM));
+        tensors.put("self_attn.k_proj.bias", TestTensor.random(dtype, seed + 11, HEAD_DIM));
+        tensors.put("self_attn.v_proj.bias", TestTensor.random(dtype, seed + 12, HEAD_DIM));
+        return tensors;
+    }
+
+    /** The norms of a layer's query and key heads. */
+    public static Map<String, TestTensor> headNorms(DType dtype, long seed) {
+        Map<String, TestTensor> tensors = new LinkedHashMap<>();
+        tensors.put("self_attn.q_norm.weight", TestTensor.random(dtype, seed + 13, HEAD_DIM));
+        tensors.put("self_attn.k_norm.weight", TestTensor.random(dtype, seed + 14, HEAD_DIM));
+        return tensors;
+    }
+
+    /** The bias of a layer's output projection. */
+    public static Map<String, TestTensor> outputBias(DType dtype, long seed) {
+        return Map.of("self_attn.o_proj.bias", TestTensor.random(dtype, seed + 15, HIDDEN));
+    }
+
     /** Draft heads without forked layers, in the flat names of Medusa v0.1. */
     public static Map<String, TestTensor> medusa(DType dtype, int heads, int blocks) {
         Map<String, TestTensor> tensors = residuals(dtype, heads, blocks);
@@ -113,7 +135,12 @@ public final class TinyCheckpoint {
 
     /** Writes a whole model's directory. */
     public static Path writeBase(Path directory, Map<String, TestTensor> tensors) {
-        safetensors(files(directory, CONFIG).resolve("model.safetensors"), tensors);
+        return writeBase(directory, CONFIG, tensors);
+    }
+
+    /** The same with a configuration of its own. */
+    public static Path writeBase(Path directory, String config, Map<String, TestTensor> tensors) {
+        safetensors(files(directory, config).resolve("model.safetensors"), tensors);
         text(directory.resolve("tokenizer.json"), "{}");
         return directory;
     }

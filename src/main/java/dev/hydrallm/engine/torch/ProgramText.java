@@ -1,28 +1,38 @@
 package dev.hydrallm.engine.torch;
 
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.SlidingWindow;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** The TorchScript text of one model: the program of our resources with the model's numbers filled in. */
 final class ProgramText {
     /** The class that the text defines. */
     static final String CLASS_NAME = "Hydra";
 
-    private static final Pattern HOLE = Pattern.compile("@(\\w+)@");
+    /** Vectors that every layer has; those of its attention's further parts follow. */
+    private static final int LAYER_NORMS = 2;
+
+    /** A line that is one hole goes with it where nothing is filled in. */
+    private static final Pattern HOLE = Pattern.compile("(?m)^@(\\w+)@\n|@(\\w+)@");
 
     private ProgramText() {}
 
     static String of(Architecture model, DraftLayout draft, LinearKind linears, ActivationRange range) {
         boolean forked = draft.forkedLayers() > 0;
         int tapLayer = model.layers() - draft.forkedLayers();
+        int layerVectors = LAYER_NORMS + model.attentionParts().size();
         Map<String, Object> holes = new TreeMap<>();
         holes.put("linears", resource(linears.resource()));
         holes.put("weight", linears.scriptType());
@@ -41,9 +51,12 @@ final class ProgramText {
         holes.put("tapLayer", tapLayer);
         holes.put("layersAfterTap", draft.forkedLayers());
         holes.put("tapped", forked ? "x" : "normed");
-        holes.put("finalNorm", 2 * model.layers());
+        holes.put("layerVectors", layerVectors);
+        holes.put("finalNorm", layerVectors * model.layers());
         holes.put("forkedLayers", draft.forkedLayers());
-        holes.put("forkNorm", 2 * draft.forkedLayers());
+        holes.put("forkNorm", layerVectors * draft.forkedLayers());
+        attentionParts(holes, model.attentionParts());
+        slidingWindow(holes, model.slidingWindow(), tapLayer);
         holes.put("draftHeads", draft.heads());
         holes.put("moreResiduals", draft.residualLayers() - 1);
         holes.put("activationScale", range.scale());
@@ -51,13 +64,54 @@ final class ProgramText {
         return fill(fill(resource("hydra.torchscript"), holes), holes);
     }
 
+    private static void attentionParts(Map<String, Object> holes, Set<AttentionPart> parts) {
+        int place = LAYER_NORMS;
+        for (AttentionPart part : AttentionPart.values()) {
+            if (parts.contains(part)) {
+                String vector = "norms[@layerVectors@ * i + " + place++ + "]";
+                holes.put(part.name(), textOf(part).replace("$", vector));
+            } else {
+                holes.put(part.name(), "");
+            }
+        }
+    }
+
+    private static String textOf(AttentionPart part) {
+        return switch (part) {
+            case QKV_BIAS -> "    _2 = torch.add_(qkv, $)";
+            case QK_NORM -> NORMED_HEADS;
+            case O_BIAS -> "    _4 = torch.add_(x1, $)";
+        };
+    }
+
+    private static void slidingWindow(Map<String, Object> holes, @Nullable SlidingWindow window, int tapLayer) {
+        if (window == null) {
+            for (String part : List.of("slidingWindow", "narrowed")) {
+                holes.put(part, "");
+            }
+            for (String sight : List.of("sight", "sightAfterTap", "forkSight")) {
+                holes.put(sight, "wide");
+            }
+        } else {
+            holes.put("slidingWindow", resource("sliding-window.torchscript"));
+            holes.put("window", window.length());
+            holes.put("firstNarrowLayer", window.firstLayer());
+            holes.put("narrowed", "    narrow = (self).narrow(wide, depths, starts)");
+            holes.put("sight", "(self).sight(i, wide, narrow)");
+            holes.put("sightAfterTap", "(self).sight(" + tapLayer + " + j, wide, narrow)");
+            holes.put("forkSight", "(self).sight(" + tapLayer + " + i, wide, narrow)");
+        }
+    }
+
     private static String fill(String text, Map<String, Object> holes) {
         return HOLE.matcher(text).replaceAll(hole -> {
-            Object value = holes.get(hole.group(1));
+            boolean line = hole.group(1) != null;
+            Object value = holes.get(line ? hole.group(1) : hole.group(2));
             if (value == null) {
                 throw new IllegalStateException("the program text has an unknown hole " + hole.group());
             }
-            return Matcher.quoteReplacement(value.toString());
+            String filled = value.toString();
+            return Matcher.quoteReplacement(line && !filled.isEmpty() ? filled + "\n" : filled);
         });
     }
 
@@ -89,11 +143,19 @@ final class ProgramText {
                 keyValues = (self).readable(caches, starts, counts)
                 fresh = (self).writable(caches, starts, counts)
                 wide = (self).widen(masks, starts)
+            @narrowed@
                 factors = (self).rotary(table, depths, starts)
                 for i in range(@forkedLayers@):
-                  x = (self).layer(x, i, weights, norms, keyValues, fresh, counts, wide, factors)
+                  x = (self).layer(x, i, weights, norms, keyValues, fresh, counts, @forkSight@, factors)
                 x = (self).norm(torch.index_select(x, 0, torch.tensor(last)), norms[@forkNorm@], norms[-1])
             """;
 
     private static final String NO_FORKED_LAYERS = "    x = torch.index_select(x, 0, torch.tensor(last))\n";
+
+    /** In place, before the heads are turned. */
+    private static final String NORMED_HEADS = """
+                heads = torch.as_strided(qkv, [rows, @qkHeads@, @headDim@], [@qkvSize@, @headDim@, 1], 0)
+                sizes = (self).magnitude(heads, norms[-2])
+                _3 = torch.div_(torch.mul_(heads, $), sizes)
+            """;
 }

@@ -1,6 +1,7 @@
 package dev.hydrallm.engine.torch;
 
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.RopeScaling;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -9,20 +10,25 @@ final class Rotary {
     private Rotary() {}
 
     /**
-     * cos and sin of position · theta^(-2 j / headDim), rounded to single precision where the models' trainers rounded
-     * (frequency, then angle), for their weights have seen those values.
+     * cos and sin of position · frequency, times the amplitude of the model's scaling; rounded to single precision where
+     * the models' trainers rounded (frequency, then angle), for their weights have seen those values.
      *
+     * @param context tokens that the engine runs with, at most {@code positions}
      * @return (positions, headDim / 2, 2) single-precision numbers in native order
      */
-    static ByteBuffer table(Architecture model, int positions) {
-        int half = model.headDim() / 2;
-        ByteBuffer table = ByteBuffer.allocateDirect(Math.multiplyExact(positions, half * 2 * Float.BYTES))
+    static ByteBuffer table(Architecture model, int context, int positions) {
+        RopeScaling scaling = model.ropeScaling();
+        float[] frequencies = scaling == null
+                ? RopeScaling.unscaled(model.ropeTheta(), model.headDim())
+                : scaling.frequencies(model.ropeTheta(), model.headDim(), context);
+        double amplitude = scaling == null ? 1 : scaling.amplitude();
+        ByteBuffer table = ByteBuffer.allocateDirect(
+                        Math.multiplyExact(positions, frequencies.length * 2 * Float.BYTES))
                 .order(ByteOrder.nativeOrder());
         for (int position = 0; position < positions; position++) {
-            for (int j = 0; j < half; j++) {
-                float frequency = 1 / (float) Math.pow(model.ropeTheta(), 2.0 * j / model.headDim());
+            for (float frequency : frequencies) {
                 float angle = position * frequency;
-                table.putFloat((float) Math.cos(angle)).putFloat((float) Math.sin(angle));
+                table.putFloat((float) (Math.cos(angle) * amplitude)).putFloat((float) (Math.sin(angle) * amplitude));
             }
         }
         return table.flip();

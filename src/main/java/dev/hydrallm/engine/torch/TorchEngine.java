@@ -35,12 +35,15 @@ public final class TorchEngine implements Engine {
 
     /** Of each slot: rows that the draft layers have yet to read, or {@link #NEVER_DRAFTS}. */
     private final int[] undrafted;
+    /** Of each slot: the position of the first of them. */
+    private final int[] undraftedFrom;
 
     private TorchEngine(TorchProgram program, EngineLimits limits, int prefillChunk) {
         this.program = program;
         this.limits = limits;
         this.prefillChunk = prefillChunk;
         this.undrafted = new int[limits.slots()];
+        this.undraftedFrom = new int[limits.slots()];
     }
 
     /**
@@ -53,23 +56,37 @@ public final class TorchEngine implements Engine {
     }
 
     static TorchEngine load(PackedModel model, TorchOptions options, ActivationRange range) {
-        int trained = model.architecture().contextLength();
-        int context = options.contextLength() == 0 ? trained : options.contextLength();
-        if (context > trained) {
-            throw new IllegalArgumentException(
-                    "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
-        }
-        TorchNatives.load();
-        JniUtils.setNumThreads(threads(model, options));
-        // A tree's rows stand behind the last committed one.
-        int cacheRows = context + options.maxNodes();
+        int context = prepare(model, options);
         EngineLimits limits = new EngineLimits(
                 options.slots(),
                 context,
                 options.maxNodes(),
                 model.draft().heads(),
                 model.architecture().vocabSize());
-        return new TorchEngine(new TorchProgram(model, options, cacheRows, range), limits, options.prefillChunk());
+        return new TorchEngine(new TorchProgram(model, options, context, range), limits, options.prefillChunk());
+    }
+
+    /** Makes this thread ready to run a model; returns the tokens of a sequence. */
+    static int prepare(PackedModel model, TorchOptions options) {
+        int context = contextLength(model, options);
+        TorchNatives.load();
+        JniUtils.setNumThreads(threads(model, options));
+        return context;
+    }
+
+    /**
+     * The tokens of a sequence: the option's, else all that the model was made for.
+     *
+     * @throws IllegalArgumentException if the option's are more
+     */
+    public static int contextLength(PackedModel model, TorchOptions options) {
+        int trained = model.architecture().contextLength();
+        int context = options.contextLength() == 0 ? trained : options.contextLength();
+        if (context > trained) {
+            throw new IllegalArgumentException(
+                    "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
+        }
+        return context;
     }
 
     /** The threads that a model's operators run on: the option's, else one for a small model and all for others. */
@@ -139,10 +156,14 @@ public final class TorchEngine implements Engine {
         if (from < 0 || from >= tokens.length) {
             throw new IllegalArgumentException("cannot keep " + from + " of " + tokens.length + " prompt tokens");
         }
+        checkTokens(tokens, limits.vocabularySize());
+    }
+
+    static void checkTokens(int[] tokens, int vocabularySize) {
         for (int token : tokens) {
-            if (token < 0 || token >= limits.vocabularySize()) {
+            if (token < 0 || token >= vocabularySize) {
                 throw new IllegalArgumentException(
-                        "token id " + token + " is not within 0 and " + (limits.vocabularySize() - 1));
+                        "token id " + token + " is not within 0 and " + (vocabularySize - 1));
             }
         }
     }
@@ -198,7 +219,7 @@ public final class TorchEngine implements Engine {
                     drafts[index] = Drafts.NONE;
                 } else if (undrafted[query.slot()] > 0) {
                     putAside(query, kept);
-                    drafts[index] = catchUp(query.slot(), query.start() + kept.length, acceptance.draftRanks());
+                    drafts[index] = draftLate(query.slot(), acceptance.draftRanks());
                 } else {
                     Arrays.stream(kept).forEach(accepted::add);
                     rows.add(runOf(query.slot(), query.start(), kept.length));
@@ -229,16 +250,26 @@ public final class TorchEngine implements Engine {
             return;
         }
         if (undrafted[slot] + rows.length > TorchProgram.UNDRAFTED_ROWS) {
-            catchUp(slot, query.start(), 0);
+            catchUp(slot);
         }
-        program.putAside(slot, undrafted[slot], rows);
-        undrafted[slot] += rows.length;
+        if (undrafted[slot] == 0) {
+            undraftedFrom[slot] = query.start();
+        }
+        for (int row : rows) {
+            program.putAside(slot, undrafted[slot]++, row);
+        }
     }
 
-    /** Lets the draft layers read what was committed since they last ran, which ends at row {@code end}. */
-    private Drafts catchUp(int slot, int end, int ranks) {
-        int waiting = undrafted[slot];
-        long[] ids = program.draftLate(runOf(slot, end - waiting, waiting), ranks);
+    @Override
+    public void catchUp(int slot) {
+        if (undrafted[slot] > 0) {
+            draftLate(slot, 0);
+        }
+    }
+
+    /** Runs the draft layers over what was put aside. */
+    private Drafts draftLate(int slot, int ranks) {
+        long[] ids = program.draftLate(runOf(slot, undraftedFrom[slot], undrafted[slot]), ranks);
         undrafted[slot] = 0;
         return drafts(ids, 0, 1, ranks);
     }

@@ -101,6 +101,14 @@ public final class TorchNatives {
         }
     }
 
+    /** Where the libraries are, or will be unpacked to. */
+    public static Path folder() {
+        return Path.of(Objects.requireNonNullElseGet(
+                setting("PYTORCH_LIBRARY_PATH"),
+                () -> Objects.requireNonNullElse(
+                        setting("DJL_CACHE_DIR"), cacheFolder().toString())));
+    }
+
     private static Path cacheFolder() {
         String cache = System.getenv("XDG_CACHE_HOME");
         Path base =

@@ -42,8 +42,10 @@ final class TorchProgram implements AutoCloseable {
     /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
     record Choice(int from, Selection selection) {}
 
-    TorchProgram(PackedModel model, TorchOptions options, int cacheRows, ActivationRange range) {
+    TorchProgram(PackedModel model, TorchOptions options, int context, ActivationRange range) {
         Architecture shape = model.architecture();
+        // A tree's rows stand behind the last committed one.
+        int cacheRows = context + options.maxNodes();
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
@@ -52,7 +54,9 @@ final class TorchProgram implements AutoCloseable {
         }
         shapes = new RowShapes(manager);
         PtNDArray angles = values.keep(manager.create(
-                Rotary.table(shape, cacheRows), new Shape(cacheRows, shape.headDim() / 2, 2), DataType.FLOAT32));
+                Rotary.table(shape, context, cacheRows),
+                new Shape(cacheRows, shape.headDim() / 2, 2),
+                DataType.FLOAT32));
         rotary = values.keep(script.call("complexPairs", values.of(angles)));
         int batchRows = Math.max(options.maxNodes(), options.prefillChunk());
         tap = values.of(values.keep(manager.create(new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)));
@@ -98,6 +102,18 @@ final class TorchProgram implements AutoCloseable {
             return choice.from() == ids.length
                     ? new double[0]
                     : scope.keep(result.toTensor(manager)).toDoubleArray();
+        }
+    }
+
+    /**
+     * One forward over fresh rows of one sequence.
+     *
+     * @return natural logarithm of the probability of every token after each row, (rows * vocabulary)
+     */
+    double[] logProbabilities(int[] ids, Rows rows) {
+        try (Values scope = new Values()) {
+            IValue result = call("logProbabilities", forwardArguments(ids, List.of(rows), scope), scope);
+            return scope.keep(result.toTensor(manager)).toDoubleArray();
         }
     }
 
@@ -156,13 +172,13 @@ final class TorchProgram implements AutoCloseable {
     }
 
     /**
-     * Puts rows of the last forward aside, for {@link #draftLate}.
+     * Puts a row of the last forward aside, for {@link #draftLate}.
      *
-     * @param from rows of the slot that wait already
+     * @param place rows of the slot that wait already
      */
-    void putAside(int slot, int from, int[] accepted) {
+    void putAside(int slot, int place, int row) {
         try (Values scope = new Values()) {
-            call("putAside", List.of(tap, undrafted.get(slot), scope.list(accepted), scope.of(from)), scope);
+            call("putAside", List.of(tap, scope.of(row), undrafted.get(slot), scope.of(place)), scope);
         }
     }
 

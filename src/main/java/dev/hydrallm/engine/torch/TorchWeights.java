@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.torch;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
@@ -7,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import dev.hydrallm.engine.torch.Int8Matrices.Int8Matrix;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.TensorGroup;
@@ -59,11 +61,11 @@ final class TorchWeights implements AutoCloseable {
         int layerCount = model.architecture().layers();
         embedding = embeddingTable();
         layers = layerMatrices("layers.", layerCount);
-        norms = layerNorms("layers.", layerCount, "norm");
+        norms = layerVectors("layers.", layerCount, "norm");
         lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
         // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
         forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
-        forkNorms = draft.forkedLayers() > 0 ? layerNorms("fork.", draft.forkedLayers(), "fork.norm") : norms;
+        forkNorms = draft.forkedLayers() > 0 ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
         boolean heads = draft.heads() > 0;
         residuals = heads ? residualMatrices(draft) : layers;
         residualBiases = heads ? residualBiases(draft) : norms;
@@ -96,24 +98,55 @@ final class TorchWeights implements AutoCloseable {
         return values.list(matrices);
     }
 
-    /** The layers' gains, the last norm's and the floor that all share; see the program's norm. */
-    private IValue layerNorms(String prefix, int count, String last) {
+    /**
+     * Each layer's gains and what its attention adds, the last norm's gain and the floor that all share; see the
+     * program's norm. Normed heads have a floor of their own before that one.
+     */
+    private IValue layerVectors(String prefix, int count, String last) {
+        Architecture shape = model.architecture();
         List<PtNDArray> tensors = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             tensors.add(gain(prefix + i + ".attention_norm"));
             tensors.add(gain(prefix + i + ".mlp_norm"));
+            for (AttentionPart part : shape.attentionParts()) {
+                tensors.add(
+                        switch (part) {
+                            case QKV_BIAS -> tensor(prefix + i + ".qkv.bias");
+                            case QK_NORM -> headGains(prefix + i);
+                            case O_BIAS -> tensor(prefix + i + ".o.bias");
+                        });
+            }
         }
         tensors.add(gain(last));
-        Architecture shape = model.architecture();
-        double floor = Math.sqrt(shape.normEpsilon() * shape.hiddenSize());
-        tensors.add(values.keep(manager.create(new float[] {(float) floor})));
+        if (shape.has(AttentionPart.QK_NORM)) {
+            tensors.add(floor(shape.headDim()));
+        }
+        tensors.add(floor(shape.hiddenSize()));
         return values.tensors(tensors);
+    }
+
+    private PtNDArray floor(int size) {
+        double floor = Math.sqrt(model.architecture().normEpsilon() * size);
+        return values.keep(manager.create(new float[] {(float) floor}));
     }
 
     private PtNDArray gain(String name) {
         double root = Math.sqrt(model.architecture().hiddenSize());
         try (PtNDArray gain = view(name)) {
             return values.keep(gain.mul(root));
+        }
+    }
+
+    /** A gain for every query and key head of a layer, (heads, head dim). */
+    private PtNDArray headGains(String layer) {
+        Architecture shape = model.architecture();
+        try (Values parts = new Values()) {
+            NDArray query = parts.keep(view(layer + ".q_norm"));
+            NDArray key = parts.keep(view(layer + ".k_norm"));
+            NDArray queries = parts.keep(query.broadcast(shape.heads(), shape.headDim()));
+            NDArray keys = parts.keep(key.broadcast(shape.kvHeads(), shape.headDim()));
+            NDArray all = parts.keep(queries.concat(keys, 0));
+            return values.keep(all.mul(Math.sqrt(shape.headDim())));
         }
     }
 

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.Tokenizer;
@@ -12,13 +15,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Greedy decoding gives the same ids with a tree of any size as without one, on the demo model in both precisions.
- * {@code -Dhydra.lossless.tokens=10000} compares that many tokens of every tree; by default all trees together make
- * 10,000.
+ * Greedy decoding gives the same ids with trees of 2 to 64 nodes, and with as much of one as pays, as without any, on the
+ * demo model in both precisions. {@code -Dhydra.lossless.tokens=N} compares that many tokens in each precision.
  */
 class LosslessTest {
     private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
@@ -71,15 +74,14 @@ class LosslessTest {
                 int[] plain = Decoding.run(
                                 engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(TOKENS_OF_A_PROMPT))
                         .output();
-                // The large trees, which take long, for every third prompt.
-                for (int nodes : i % 3 == 0 ? ALL_TREES : SMALL_TREES) {
-                    var sequence = Decoding.run(
-                            engine, prompt, TREE.first(nodes), GREEDY, Decoding.tokens(TOKENS_OF_A_PROMPT));
+                for (Speculation way : ways(i)) {
+                    Sequence sequence = Decoding.run(
+                            engine, new KvSlots(1), prompt, way, GREEDY, Decoding.tokens(TOKENS_OF_A_PROMPT));
                     steps += sequence.statistics().steps();
                     int at = Arrays.mismatch(sequence.output(), plain);
                     if (at >= 0) {
-                        differences.add("prompt %d, %d nodes, token %d: %s"
-                                .formatted(i, nodes, at, margin(engine, prompt, plain, at)));
+                        differences.add(
+                                "prompt %d, %s, token %d: %s".formatted(i, way, at, margin(engine, prompt, plain, at)));
                     }
                     compared += plain.length;
                 }
@@ -87,6 +89,15 @@ class LosslessTest {
             assertThat(differences).as("%d tokens compared", compared).isEmpty();
             assertThat(steps).as("drafts were accepted").isLessThan(compared * 3 / 4);
         }
+    }
+
+    /** Parts of trees as they pay, and whole trees; the large ones, which take long, for every third prompt. */
+    private static List<Speculation> ways(int prompt) {
+        List<Integer> sizes = prompt % 3 == 0 ? ALL_TREES : SMALL_TREES;
+        return Stream.concat(
+                        Stream.of(Speculation.adaptive(TREE.first(16))),
+                        sizes.stream().map(nodes -> Speculation.whole(TREE.first(nodes))))
+                .toList();
     }
 
     private static Tokenizer tokenizer(PackedModel pack) {

@@ -1,8 +1,11 @@
 package dev.hydrallm.engine.torch;
 
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.RopeScaling;
+import dev.hydrallm.model.SlidingWindow;
 import java.util.Arrays;
 
 /** The same model in plain loops and double precision, one token after the other: what the engine must agree with. */
@@ -10,11 +13,14 @@ final class ReferenceModel {
     private final PackedModel model;
     private final Architecture shape;
     private final DraftLayout draft;
+    private final double amplitude;
 
     ReferenceModel(PackedModel model) {
         this.model = model;
         this.shape = model.architecture();
         this.draft = model.draft();
+        RopeScaling scaling = shape.ropeScaling();
+        this.amplitude = scaling == null ? 1 : scaling.amplitude();
     }
 
     /** Logits of the base, then of every head, after the tokens. */
@@ -30,13 +36,13 @@ final class ReferenceModel {
             if (i == shape.layers() - draft.forkedLayers()) {
                 tap = copy(x);
             }
-            layer(x, "layers." + i);
+            layer(x, "layers." + i, i);
         }
         double[] last = norm(x[x.length - 1], "norm");
         double[] state = last;
         if (draft.forkedLayers() > 0) {
             for (int i = 0; i < draft.forkedLayers(); i++) {
-                layer(tap, "fork." + i);
+                layer(tap, "fork." + i, shape.layers() - draft.forkedLayers() + i);
             }
             state = norm(tap[tap.length - 1], "fork.norm");
         }
@@ -55,12 +61,20 @@ final class ReferenceModel {
         return logits;
     }
 
-    private void layer(double[][] x, String name) {
+    private void layer(double[][] x, String name, int index) {
         int d = shape.headDim();
         double[][] qkv = new double[x.length][];
         for (int t = 0; t < x.length; t++) {
             qkv[t] = linear(norm(x[t], name + ".attention_norm"), name + ".qkv");
+            if (shape.has(AttentionPart.QKV_BIAS)) {
+                qkv[t] = plus(qkv[t], doubles(name + ".qkv.bias"));
+            }
             for (int head = 0; head < shape.heads() + shape.kvHeads(); head++) {
+                if (shape.has(AttentionPart.QK_NORM)) {
+                    double[] one = Arrays.copyOfRange(qkv[t], head * d, (head + 1) * d);
+                    String gain = head < shape.heads() ? ".q_norm" : ".k_norm";
+                    System.arraycopy(norm(one, name + gain), 0, qkv[t], head * d, d);
+                }
                 rotate(qkv[t], head * d, t);
             }
         }
@@ -68,9 +82,12 @@ final class ReferenceModel {
             double[] o = new double[shape.attentionSize()];
             for (int head = 0; head < shape.heads(); head++) {
                 int key = shape.heads() + head / (shape.heads() / shape.kvHeads());
-                attend(qkv, t, head * d, key * d, (key + shape.kvHeads()) * d, o);
+                attend(qkv, t, firstSeen(t, index), head * d, key * d, (key + shape.kvHeads()) * d, o);
             }
             x[t] = plus(x[t], linear(o, name + ".o"));
+            if (shape.has(AttentionPart.O_BIAS)) {
+                x[t] = plus(x[t], doubles(name + ".o.bias"));
+            }
             double[] gateUp = linear(norm(x[t], name + ".mlp_norm"), name + ".gate_up");
             double[] h = new double[shape.intermediateSize()];
             Arrays.setAll(h, i -> silu(gateUp[i]) * gateUp[i + h.length]);
@@ -78,26 +95,39 @@ final class ReferenceModel {
         }
     }
 
+    /** The farthest position that a layer of the base, or a fork of it, sees. */
+    private int firstSeen(int position, int layer) {
+        SlidingWindow window = shape.slidingWindow();
+        return window == null || layer < window.firstLayer() ? 0 : Math.max(0, position - window.length() + 1);
+    }
+
     private void rotate(double[] row, int at, int position) {
         for (int j = 0; j < shape.headDim() / 2; j++) {
-            double angle = position * Math.pow(shape.ropeTheta(), -2.0 * j / shape.headDim());
-            double a = row[at + 2 * j];
-            double b = row[at + 2 * j + 1];
+            double angle = position * frequency(j);
+            double a = row[at + 2 * j] * amplitude;
+            double b = row[at + 2 * j + 1] * amplitude;
             row[at + 2 * j] = a * Math.cos(angle) - b * Math.sin(angle);
             row[at + 2 * j + 1] = a * Math.sin(angle) + b * Math.cos(angle);
         }
     }
 
-    private void attend(double[][] qkv, int t, int q, int k, int v, double[] o) {
+    private double frequency(int pair) {
+        RopeScaling scaling = shape.ropeScaling();
+        return scaling == null
+                ? Math.pow(shape.ropeTheta(), -2.0 * pair / shape.headDim())
+                : scaling.frequencies(shape.ropeTheta(), shape.headDim(), shape.contextLength())[pair];
+    }
+
+    private void attend(double[][] qkv, int t, int first, int q, int k, int v, double[] o) {
         double[] weights = new double[t + 1];
-        for (int s = 0; s <= t; s++) {
+        for (int s = first; s <= t; s++) {
             for (int i = 0; i < shape.headDim(); i++) {
                 weights[s] += qkv[t][q + i] * qkv[s][k + i];
             }
             weights[s] = Math.exp(weights[s] / Math.sqrt(shape.headDim()));
         }
         double sum = Arrays.stream(weights).sum();
-        for (int s = 0; s <= t; s++) {
+        for (int s = first; s <= t; s++) {
             for (int i = 0; i < shape.headDim(); i++) {
                 o[q + i] += weights[s] / sum * qkv[s][v + i];
             }

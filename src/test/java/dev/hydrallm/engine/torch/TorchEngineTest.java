@@ -12,8 +12,11 @@ import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.RopeScaling;
+import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.WeightFormat;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +26,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -35,19 +39,17 @@ class TorchEngineTest {
     @TempDir
     Path folder;
 
-    /** What shapes a Llama and its heads can have. */
-    record Shape(Architecture architecture, DraftLayout draft) {}
-
-    static List<Shape> shapes() {
-        Architecture plain = new Architecture(19, 16, 24, 3, 2, 2, 8, 1e-5, 10_000, 96, true);
-        Architecture grouped = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 96, false);
-        Architecture oneKeyHead = new Architecture(17, 16, 40, 4, 4, 1, 6, 1e-5, 10_000, 96, true);
-        return List.of(
-                new Shape(plain, new DraftLayout(3, 1, 0, false)),
-                new Shape(plain, new DraftLayout(3, 2, 2, false)),
-                new Shape(grouped, new DraftLayout(3, 1, 1, false)),
-                new Shape(grouped, new DraftLayout(4, 3, 2, true)),
-                new Shape(oneKeyHead, new DraftLayout(3, 1, 3, true)));
+    @Test
+    void aModelWithoutAFamilysPartsRunsNoneOfTheirOperators() {
+        Architecture plain = Shape.all().getFirst().architecture();
+        DraftLayout forked = new DraftLayout(3, 1, 1, false);
+        String text = ProgramText.of(plain, forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
+        assertThat(text)
+                .doesNotContain("@", "narrow", "sight", "sizes")
+                .contains("norms[2 * i]", "norms[2 * i + 1]", "counts, wide, factors)");
+        String all = ProgramText.of(
+                Shape.all().getLast().architecture(), forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
+        assertThat(all).doesNotContain("@").contains("narrow", "sight", "sizes", "norms[5 * i + 4]");
     }
 
     private PackedModel pack(Shape shape, WeightFormat format, double spread) {
@@ -63,7 +65,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void logitsAgreeWithTheNaiveModel(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -79,7 +81,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void eightBitLogitsAreCloseToTheNaiveModelOfTheSameWeights(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -98,7 +100,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void speculationGivesTheTokensOfThePlainLoopAndOfTheNaiveModel(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -109,6 +111,44 @@ class TorchEngineTest {
             assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(40))
                             .output())
                     .containsExactly(plain);
+        }
+    }
+
+    /** Wide enough for every operator's vectorized kernels, whose sums must not depend on the rows beside. */
+    @Test
+    void eightBitSpeculationGivesThePlainTokensWithAllPartsOfAllFamilies() {
+        Architecture wide = Shape.with(
+                Shape.with(
+                        new Architecture(101, 192, 160, 4, 6, 2, 32, 1e-6, 10_000, 400, true),
+                        new SlidingWindow(48, 1),
+                        new RopeScaling.Yarn(4, 1.14, 32, 1, 100)),
+                AttentionPart.values());
+        try (PackedModel pack = pack(new Shape(wide, new DraftLayout(3, 1, 2, false)), WeightFormat.INT8, 0.1);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            for (int length : new int[] {1, 30, 90}) {
+                int[] prompt = prompt(length, 101);
+                int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(200))
+                        .output();
+                Sequence drafted = Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(200));
+                assertThat(drafted.output()).containsExactly(plain);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(LinearKind.class)
+    void aModelWithoutHeadsDecodesPlainly(LinearKind kind) {
+        WeightFormat format = kind == LinearKind.FLOAT ? WeightFormat.F32 : WeightFormat.INT8;
+        Shape shape = new Shape(Shape.all().getFirst().architecture(), DraftLayout.NONE);
+        try (PackedModel pack = pack(shape, format, 0.4);
+                TorchEngine engine = TorchEngine.load(pack, small())) {
+            int[] prompt = prompt(7, 19);
+            int[] output = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(30))
+                    .output();
+            assertThat(output).hasSize(30);
+            if (kind == LinearKind.FLOAT) {
+                assertThat(output).containsExactly(naive(new ReferenceModel(pack), prompt, 30));
+            }
         }
     }
 
@@ -127,7 +167,7 @@ class TorchEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("shapes")
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
     void aRaggedBatchGivesEachRequestWhatItGetsAlone(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
@@ -160,7 +200,7 @@ class TorchEngineTest {
     @Test
     void aModelWhoseArgmaxIsIdZeroAcceptsOnlyWhatWasDrafted() {
         // All logits are 0: argmax and every head's first guess are id 0 (SEED B5).
-        Shape shape = shapes().getFirst();
+        Shape shape = Shape.all().getFirst();
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
             Sequence sequence = Decoding.run(engine, new int[] {3, 4}, TREE, GREEDY, Decoding.tokens(17));
@@ -173,7 +213,7 @@ class TorchEngineTest {
 
     @Test
     void aKeptPrefixGivesTheSameTokensAsReadingItAgain() {
-        Shape shape = shapes().get(2);
+        Shape shape = Shape.all().get(2);
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small())) {
             KvSlots slots = new KvSlots(1);
@@ -218,7 +258,7 @@ class TorchEngineTest {
 
     @Test
     void theContextEndsExactlyWhereItIsFull() {
-        Shape shape = shapes().getFirst();
+        Shape shape = Shape.all().getFirst();
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small().withContextLength(32))) {
             int[] prompt = prompt(7, 19);
@@ -230,7 +270,7 @@ class TorchEngineTest {
 
     @Test
     void promptsThatCannotBeReadAreRefused() {
-        Shape shape = shapes().getFirst();
+        Shape shape = Shape.all().getFirst();
         try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
                 TorchEngine engine = TorchEngine.load(pack, small().withContextLength(32))) {
             assertThatThrownBy(() -> engine.prefill(request(new int[0]))).hasMessageContaining("no tokens");

@@ -1,0 +1,69 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.evaluation.SlidingWindows;
+import dev.hydrallm.prompt.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Which text is scored, and how it is read. */
+final class EvaluationOptions {
+    @Option(
+            names = "--text",
+            paramLabel = "FILE",
+            required = true,
+            description = "The text, in UTF-8. Take one that the model has not been trained on.")
+    Path text = Path.of("");
+
+    @Option(
+            names = "--window",
+            paramLabel = "TOKENS",
+            description = "Most tokens the model sees at a time. Default: its context.")
+    @Nullable
+    Integer window;
+
+    @Option(
+            names = "--stride",
+            paramLabel = "TOKENS",
+            description = "How far a window moves. Each token is scored once, with at least window - stride tokens"
+                    + " before it: smaller is fairer and slower. Default: half the window.")
+    @Nullable
+    Integer stride;
+
+    @Option(
+            names = "--format",
+            paramLabel = "FORMAT",
+            defaultValue = "table",
+            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
+    Report.Format format = Report.Format.TABLE;
+
+    /** The text's content. */
+    String readText() throws IOException {
+        String content = Texts.read(text);
+        if (content.isEmpty()) {
+            throw new IllegalArgumentException(text + " is empty: there is nothing to score");
+        }
+        return content;
+    }
+
+    /** The text's tokens, 2 at least. */
+    int[] tokens(String content, Tokenizer tokenizer) {
+        int[] tokens = tokenizer.encode(content);
+        if (tokens.length < 2) {
+            throw new IllegalArgumentException(
+                    text + " has 1 token, and scoring needs 2: the first is only read. Give a longer text");
+        }
+        return tokens;
+    }
+
+    /** How a text of so many tokens is read by a model of this context. */
+    SlidingWindows windows(int context) {
+        int size = window == null ? context : window;
+        if (size > context) {
+            throw new IllegalArgumentException(
+                    "--window " + size + " is longer than the context of " + context + " tokens");
+        }
+        return new SlidingWindows(size, stride == null ? Math.max(1, size / 2) : stride);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.hub;
+
+import org.jspecify.annotations.NullMarked;
