@@ -14,7 +14,7 @@ public final class Int4 {
     private static final int ZERO = 8;
     private static final int LARGEST_CODE = 15;
 
-    /** Fractions of the range that may be clipped off; beyond a quarter nothing was ever gained. */
+    /** Clips that are tried, a {@link #CLIP_STEP} of the range apart: up to a quarter. */
     private static final int CLIPS = 16;
 
     private static final float CLIP_STEP = 1f / 64;
@@ -82,7 +82,10 @@ public final class Int4 {
         };
     }
 
-    /** The largest weight gets the code 0, or with less clipped off than nothing 1 or 15: the naive choice is among them. */
+    /**
+     * Tries the naive scale, and scales that give the largest weight the code 0: clipping up to a quarter of it, and with up to
+     * an eighth to spare.
+     */
     private static short symmetricScale(float[] row, int from, int to) {
         float largest = 0;
         for (int i = from; i < to; i++) {

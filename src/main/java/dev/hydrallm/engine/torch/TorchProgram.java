@@ -49,7 +49,9 @@ final class TorchProgram implements AutoCloseable {
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
-        weights = new TorchWeights(model, manager, script, kind);
+        try (Int8Matrices int8 = new Int8Matrices(model)) {
+            weights = new TorchWeights(model, manager, script, kind, int8);
+        }
         shapes = new RowShapes(manager);
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),

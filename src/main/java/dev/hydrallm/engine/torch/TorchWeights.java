@@ -51,30 +51,26 @@ final class TorchWeights implements AutoCloseable {
     final IValue residualBiases;
     final IValue headLmHeads;
 
-    TorchWeights(PackedModel model, PtNDManager manager, Script script, LinearKind kind) {
+    TorchWeights(PackedModel model, PtNDManager manager, Script script, LinearKind kind, Int8Matrices int8) {
         this.model = model;
         this.manager = manager;
         this.script = script;
         this.kind = kind;
+        this.int8 = int8;
         DraftLayout draft = model.draft();
         int layerCount = model.architecture().layers();
-        int8 = new Int8Matrices(model);
-        try {
-            embedding = embeddingTable();
-            layers = layerMatrices("layers.", layerCount);
-            norms = layerVectors("layers.", layerCount, "norm");
-            lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
-            // An empty list has no element type in the program; without forked layers or heads it does not look at
-            // these.
-            forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
-            forkNorms = draft.forkedLayers() > 0 ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
-            boolean heads = draft.heads() > 0;
-            residuals = heads ? residualMatrices(draft) : layers;
-            residualBiases = heads ? residualBiases(draft) : norms;
-            headLmHeads = heads ? lmHeads(draft) : layers;
-        } finally {
-            int8.close();
-        }
+        embedding = embeddingTable();
+        layers = layerMatrices("layers.", layerCount);
+        norms = layerVectors("layers.", layerCount, "norm");
+        lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
+        // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
+        forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
+        forkNorms = draft.forkedLayers() > 0 ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
+        boolean heads = draft.heads() > 0;
+        residuals = heads ? residualMatrices(draft) : layers;
+        residualBiases = heads ? residualBiases(draft) : norms;
+        headLmHeads =
+                heads && !draft.sharedLmHead() ? headMatrices(draft) : repeated(lmHead, Math.max(1, draft.heads()));
     }
 
     private IValue embeddingTable() {
@@ -183,16 +179,16 @@ final class TorchWeights implements AutoCloseable {
         return values.tensors(tensors);
     }
 
-    private IValue lmHeads(DraftLayout draft) {
-        return draft.sharedLmHead() ? values.list(Collections.nCopies(draft.heads(), lmHead)) : headMatrices(draft);
-    }
-
     private IValue headMatrices(DraftLayout draft) {
         List<IValue> matrices = new ArrayList<>();
         for (int k = 0; k < draft.heads(); k++) {
             matrices.add(matrix("heads." + k + ".lm_head.weight"));
         }
         return values.list(matrices);
+    }
+
+    private IValue repeated(IValue matrix, int times) {
+        return values.list(Collections.nCopies(times, matrix));
     }
 
     private static String residual(int head, int block) {

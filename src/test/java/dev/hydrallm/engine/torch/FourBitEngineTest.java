@@ -84,6 +84,21 @@ class FourBitEngineTest {
     }
 
     @Test
+    void aBaseWithoutHeadsDecodesPlainly() {
+        Path base = WideCheckpoint.writeBase(folder.resolve("base"), DType.F16);
+        try (PackedModel pack = pack(base, Quantization.INT4);
+                PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack);
+                TorchEngine engine = TorchEngine.load(pack, OPTIONS);
+                TorchEngine expected = TorchEngine.load(eightBit, OPTIONS)) {
+            assertThat(engine.program().logits(PROMPT))
+                    .containsExactly(expected.program().logits(PROMPT));
+            assertThat(Decoding.run(engine, PROMPT, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(20))
+                            .output())
+                    .hasSize(20);
+        }
+    }
+
+    @Test
     void aTiedEmbeddingIsExpandedForBothItsUses() {
         Architecture tied = new Architecture(19, 64, 128, 2, 2, 1, 32, 1e-5, 10_000, 64, true);
         try (PackedModel single = TinyPack.write(
