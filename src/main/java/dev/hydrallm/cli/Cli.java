@@ -49,11 +49,7 @@ final class Cli {
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show the stack of an error.")
     boolean debug;
 
-    private final EnvironmentDefaults.Environment environment;
-
-    private Cli(EnvironmentDefaults.Environment environment) {
-        this.environment = environment;
-    }
+    private EnvironmentDefaults.Environment environment = System::getenv;
 
     static int run(String... arguments) {
         return run(System::getenv, arguments);
@@ -62,7 +58,9 @@ final class Cli {
     /** Runs a command with variables from elsewhere than the process's environment. */
     static int run(EnvironmentDefaults.Environment environment, String... arguments) {
         QuietLogging.install();
-        CommandLine line = new CommandLine(new Cli(environment))
+        Cli cli = new Cli();
+        cli.environment = environment;
+        CommandLine line = new CommandLine(cli)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpAutoWidth(true)
                 .setExecutionExceptionHandler(Cli::explain)
