@@ -26,7 +26,9 @@ interface RowEncoder {
     void encode(int index, float[] row, ByteBuffer target);
 
     /** The bytes of the matrix's other tensors, in file order, once all rows are encoded. */
-    List<byte[]> others();
+    default List<byte[]> others() {
+        return List.of();
+    }
 
     /** The encoder of a matrix. */
     static RowEncoder of(PackLayout.Matrix matrix, WeightFormat format) {
@@ -67,11 +69,6 @@ interface RowEncoder {
         public void encode(int index, float[] row, ByteBuffer target) {
             target.asFloatBuffer().put(row);
         }
-
-        @Override
-        public List<byte[]> others() {
-            return List.of();
-        }
     }
 
     /** Half precision. */
@@ -86,11 +83,6 @@ interface RowEncoder {
             for (float weight : row) {
                 target.putShort(Float.floatToFloat16(weight));
             }
-        }
-
-        @Override
-        public List<byte[]> others() {
-            return List.of();
         }
     }
 

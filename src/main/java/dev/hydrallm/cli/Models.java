@@ -64,18 +64,16 @@ final class Models {
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
-        StartPhases phases = StartPhases.ofProcess();
         loadNatives();
-        return phases.during(
-                "convert", () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
+        return StartPhases.ofProcess()
+                .during(
+                        "convert",
+                        () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
     }
 
     /** Loads the native libraries, once. */
     static void loadNatives() {
-        StartPhases.ofProcess().during("natives", () -> {
-            TorchNatives.load(Progress.ofNatives());
-            return true;
-        });
+        StartPhases.ofProcess().during("natives", () -> TorchNatives.load(Progress.ofNatives()));
     }
 
     /**

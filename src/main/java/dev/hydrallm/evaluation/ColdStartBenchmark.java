@@ -1,13 +1,7 @@
 package dev.hydrallm.evaluation;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
-import java.net.HttpURLConnection;
-import java.net.ServerSocket;
-import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -82,10 +76,9 @@ public final class ColdStartBenchmark {
     }
 
     private Map<String, Double> start() throws IOException, InterruptedException {
-        int port = freePort();
-        String server = "http://127.0.0.1:" + port;
+        LocalServer server = LocalServer.atFreePort();
         List<String> words = new ArrayList<>(command);
-        words.addAll(List.of("--port", String.valueOf(port)));
+        words.addAll(List.of("--port", String.valueOf(server.port())));
         Map<String, Double> millis = new LinkedHashMap<>();
         long begin = System.nanoTime();
         Process process = new ProcessBuilder(words)
@@ -94,7 +87,7 @@ public final class ColdStartBenchmark {
                 .start();
         try {
             int status;
-            while ((status = get(server + "/q/health/ready").status) != 200) {
+            while ((status = server.get("/q/health/ready").status()) != 200) {
                 if (status > 0) {
                     millis.putIfAbsent("answer", since(begin));
                 }
@@ -109,11 +102,11 @@ public final class ColdStartBenchmark {
             }
             millis.putIfAbsent("answer", since(begin));
             millis.put("probe", since(begin));
-            if (post(server + "/v1/completions", ONE_TOKEN).status != 200) {
+            if (server.post("/v1/completions", ONE_TOKEN).status() != 200) {
                 throw new IOException("the server is ready and generates nothing");
             }
             millis.put("token", since(begin));
-            Matcher phases = PHASE.matcher(get(server + "/q/metrics").body);
+            Matcher phases = PHASE.matcher(server.get("/q/metrics").body());
             while (phases.find()) {
                 millis.put(phases.group(1), 1000 * Double.parseDouble(phases.group(2)));
             }
@@ -128,40 +121,5 @@ public final class ColdStartBenchmark {
 
     private static double since(long begin) {
         return (System.nanoTime() - begin) / 1e6;
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
-    }
-
-    /** An answer; status 0 when nobody listens. */
-    private record Answer(int status, String body) {}
-
-    private static Answer get(String address) {
-        return post(address, "");
-    }
-
-    /** An empty body makes it a GET. */
-    private static Answer post(String address, String body) {
-        try {
-            HttpURLConnection connection =
-                    (HttpURLConnection) URI.create(address).toURL().openConnection();
-            if (!body.isEmpty()) {
-                connection.setDoOutput(true);
-                connection.setRequestProperty("Content-Type", "application/json");
-                try (OutputStream out = connection.getOutputStream()) {
-                    out.write(body.getBytes(StandardCharsets.UTF_8));
-                }
-            }
-            int status = connection.getResponseCode();
-            InputStream in = status < 400 ? connection.getInputStream() : connection.getErrorStream();
-            try (in) {
-                return new Answer(status, in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8));
-            }
-        } catch (IOException e) {
-            return new Answer(0, "");
-        }
     }
 }

@@ -1,14 +1,9 @@
 package dev.hydrallm.model;
 
-import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -30,18 +25,12 @@ public final class SafetensorsFile implements AutoCloseable {
     private static final int PREFIX = Long.BYTES;
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final Path path;
-    private final Arena arena;
-    private final MemorySegment bytes;
+    private final MappedFile file;
     private final Map<String, TensorView> tensors;
 
-    private SafetensorsFile(Path path, Arena arena) throws IOException {
-        this.path = path;
-        this.arena = arena;
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            this.bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-        }
-        this.tensors = read();
+    private SafetensorsFile(MappedFile file) {
+        this.file = file;
+        this.tensors = read(file.path(), file.bytes());
     }
 
     /**
@@ -49,31 +38,18 @@ public final class SafetensorsFile implements AutoCloseable {
      *
      * @throws ModelFormatException when the file is missing, unreadable or breaks the format
      */
-    @SuppressWarnings("MustBeClosedChecker") // the opened file owns the arena and closes it
     public static SafetensorsFile open(Path path) {
-        if (!Files.isRegularFile(path)) {
-            throw new ModelFormatException(path + ": no such file");
-        }
-        Arena arena = Arena.ofShared();
-        try {
-            return new SafetensorsFile(path, arena);
-        } catch (IOException e) {
-            arena.close();
-            throw new ModelFormatException(path + ": cannot be read: " + e.getMessage(), e);
-        } catch (RuntimeException e) {
-            arena.close();
-            throw e;
-        }
+        return MappedFile.open(path, SafetensorsFile::new);
     }
 
     /** The file's path, as given to {@link #open}. */
     public Path path() {
-        return path;
+        return file.path();
     }
 
     /** All bytes of the file. */
     public MemorySegment bytes() {
-        return bytes;
+        return file.bytes();
     }
 
     /** All tensors in the order of their data. */
@@ -94,17 +70,17 @@ public final class SafetensorsFile implements AutoCloseable {
     public TensorView tensor(String name) {
         TensorView tensor = tensors.get(name);
         if (tensor == null) {
-            throw new ModelFormatException(path + ": tensor " + name + " is missing");
+            throw new ModelFormatException(file.path() + ": tensor " + name + " is missing");
         }
         return tensor;
     }
 
     @Override
     public void close() {
-        arena.close();
+        file.close();
     }
 
-    private Map<String, TensorView> read() {
+    private static Map<String, TensorView> read(Path path, MemorySegment bytes) {
         if (bytes.byteSize() < PREFIX) {
             throw new ModelFormatException(
                     path + ": truncated: " + bytes.byteSize() + " bytes are no safetensors file");

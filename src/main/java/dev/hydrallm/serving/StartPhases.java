@@ -34,6 +34,14 @@ public final class StartPhases {
         return result;
     }
 
+    /** Does a phase's work that has no result. */
+    public void during(String phase, Runnable work) {
+        during(phase, () -> {
+            work.run();
+            return phase;
+        });
+    }
+
     /** Something was reached: what counts is the time since the process started. */
     public Duration reached(String milestone) {
         Duration since = Duration.between(processStart, Instant.now());

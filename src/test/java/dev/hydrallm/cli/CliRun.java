@@ -1,5 +1,7 @@
 package dev.hydrallm.cli;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -31,5 +33,20 @@ record CliRun(int exitCode, String out, String err) {
             System.setOut(out);
             System.setErr(err);
         }
+    }
+
+    /** It failed with one line that says so. */
+    static void assertRefused(CliRun run, String... parts) {
+        assertRefused(run, Cli.FAILED, parts);
+    }
+
+    static void assertRefused(CliRun run, int exitCode, String... parts) {
+        assertThat(run.exitCode()).isEqualTo(exitCode);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines())
+                .singleElement()
+                .asString()
+                .startsWith("hydra: ")
+                .contains(parts);
     }
 }

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import static dev.hydrallm.cli.CliRun.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -257,15 +258,5 @@ class CommandLineTest {
     private static void cut(Path file) throws IOException {
         byte[] bytes = Files.readAllBytes(file);
         Files.write(file, Arrays.copyOf(bytes, bytes.length / 2));
-    }
-
-    private static void assertRefused(CliRun run, String... parts) {
-        assertThat(run.exitCode()).isEqualTo(Cli.FAILED);
-        assertThat(run.out()).isEmpty();
-        assertThat(run.err().lines())
-                .singleElement()
-                .asString()
-                .startsWith("hydra: ")
-                .contains(parts);
     }
 }

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import static dev.hydrallm.cli.CliRun.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -242,15 +243,5 @@ class EvaluationTest {
         assertThat(CliRun.with(Map.of("HYDRA_TEXT", text.toString()), "eval", "perplexity")
                         .exitCode())
                 .isZero();
-    }
-
-    private static void assertRefused(CliRun run, String message) {
-        assertThat(run.exitCode()).isEqualTo(Cli.FAILED);
-        assertThat(run.out()).isEmpty();
-        assertThat(run.err().lines())
-                .singleElement()
-                .asString()
-                .startsWith("hydra: ")
-                .contains(message);
     }
 }

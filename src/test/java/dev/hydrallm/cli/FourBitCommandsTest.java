@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import static dev.hydrallm.cli.CliRun.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -125,15 +126,5 @@ class FourBitCommandsTest {
         Object[] places = {"--model", heads, "--output", directory.resolve("packed")};
         System.arraycopy(places, 0, all, arguments.length, places.length);
         return CliRun.of("pack", all);
-    }
-
-    private static void assertRefused(CliRun run, String part) {
-        assertThat(run.exitCode()).isEqualTo(Cli.FAILED);
-        assertThat(run.out()).isEmpty();
-        assertThat(run.err().lines())
-                .singleElement()
-                .asString()
-                .startsWith("hydra: ")
-                .contains(part);
     }
 }

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import static dev.hydrallm.cli.CliRun.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -288,15 +289,5 @@ class GenerateTest {
         } catch (IOException e) {
             throw new UncheckedIOException(line, e);
         }
-    }
-
-    private static void assertRefused(CliRun run, int exitCode, String part) {
-        assertThat(run.exitCode()).isEqualTo(exitCode);
-        assertThat(run.out()).isEmpty();
-        assertThat(run.err().lines())
-                .singleElement()
-                .asString()
-                .startsWith("hydra: ")
-                .contains(part);
     }
 }

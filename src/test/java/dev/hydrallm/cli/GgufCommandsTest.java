@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import static dev.hydrallm.cli.CliRun.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.model.DType;
@@ -67,15 +68,5 @@ class GgufCommandsTest {
         all[arguments.length] = "--output";
         all[arguments.length + 1] = directory.resolve("packed");
         return CliRun.of("pack", all);
-    }
-
-    private static void assertRefused(CliRun run, String... parts) {
-        assertThat(run.exitCode()).isEqualTo(Cli.FAILED);
-        assertThat(run.out()).isEmpty();
-        assertThat(run.err().lines())
-                .singleElement()
-                .asString()
-                .startsWith("hydra: ")
-                .contains(parts);
     }
 }

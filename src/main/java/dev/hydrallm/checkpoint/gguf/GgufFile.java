@@ -1,14 +1,10 @@
 package dev.hydrallm.checkpoint.gguf;
 
+import dev.hydrallm.model.MappedFile;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.quantization.GgmlFormat;
-import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -40,29 +36,24 @@ public final class GgufFile implements AutoCloseable {
     /** An empty name, the number of axes, one axis, a type, and an offset. */
     private static final int SMALLEST_TENSOR = Long.BYTES + Integer.BYTES + Long.BYTES + Integer.BYTES + Long.BYTES;
 
-    private final Path path;
-    private final Arena arena;
-    private final MemorySegment bytes;
+    private final MappedFile file;
     private final GgufMetadata metadata;
     private final Map<String, GgufTensor> tensors;
 
     /** A tensor as the header describes it; its type and its shape are checked, its place is not. */
     private record Described(String name, GgmlFormat format, List<Long> shape, long offset, long size) {}
 
-    private GgufFile(Path path, Arena arena) throws IOException {
-        this.path = path;
-        this.arena = arena;
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            this.bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-        }
-        GgufCursor in = new GgufCursor(path, bytes);
+    private GgufFile(MappedFile file) {
+        this.file = file;
+        GgufCursor in = new GgufCursor(file.path(), file.bytes());
         requireVersion(in);
         int tensorCount = in.count("the number of tensors", SMALLEST_TENSOR);
         int entryCount = in.count("the number of metadata entries", SMALLEST_ENTRY);
         this.metadata = metadata(in, entryCount);
-        if (metadata.integer("split.count").orElse(1L) > 1) {
-            throw metadata.broken("is one of " + metadata.integer("split.count").orElse(1L)
-                    + " parts of a model; join them first with llama-gguf-split --merge");
+        long parts = metadata.integer("split.count").orElse(1L);
+        if (parts > 1) {
+            throw metadata.broken(
+                    "is one of " + parts + " parts of a model; join them first with llama-gguf-split --merge");
         }
         List<Described> described = new ArrayList<>();
         for (int i = 0; i < tensorCount; i++) {
@@ -77,26 +68,13 @@ public final class GgufFile implements AutoCloseable {
      * @throws ModelFormatException when the file is missing, unreadable, breaks the format or holds a type of weights
      *     that cannot be read
      */
-    @SuppressWarnings("MustBeClosedChecker") // the opened file owns the arena and closes it
     public static GgufFile open(Path path) {
-        if (!Files.isRegularFile(path)) {
-            throw new ModelFormatException(path + ": no such file");
-        }
-        Arena arena = Arena.ofShared();
-        try {
-            return new GgufFile(path, arena);
-        } catch (IOException e) {
-            arena.close();
-            throw new ModelFormatException(path + ": cannot be read: " + e.getMessage(), e);
-        } catch (RuntimeException e) {
-            arena.close();
-            throw e;
-        }
+        return MappedFile.open(path, GgufFile::new);
     }
 
     /** The file's path, as given to {@link #open}. */
     public Path path() {
-        return path;
+        return file.path();
     }
 
     public GgufMetadata metadata() {
@@ -110,7 +88,7 @@ public final class GgufFile implements AutoCloseable {
 
     @Override
     public void close() {
-        arena.close();
+        file.close();
     }
 
     private static void requireVersion(GgufCursor in) {
@@ -138,7 +116,7 @@ public final class GgufFile implements AutoCloseable {
                 throw in.broken("metadata " + key + " stands twice");
             }
         }
-        return new GgufMetadata(path, values);
+        return new GgufMetadata(file.path(), values);
     }
 
     private static Described describe(GgufCursor in) {
@@ -179,8 +157,8 @@ public final class GgufFile implements AutoCloseable {
             throw metadata.broken("metadata general.alignment is " + alignment + ", no power of two from " + Long.BYTES
                     + " to " + LARGEST_ALIGNMENT);
         }
-        long begin = Math.min(aligned(headerEnd, alignment), bytes.byteSize());
-        MemorySegment data = bytes.asSlice(begin);
+        long begin = Math.min(aligned(headerEnd, alignment), file.bytes().byteSize());
+        MemorySegment data = file.bytes().asSlice(begin);
         requireSideBySide(described, alignment, data.byteSize());
         Map<String, GgufTensor> placed = new LinkedHashMap<>();
         for (Described each : described) {
