@@ -72,7 +72,7 @@ public final class PackCache {
                     return PackedModel.open(pack);
                 } catch (ModelFormatException e) {
                     listener.accept(e.getMessage() + "; packing it again");
-                    Packer.delete(pack);
+                    ScratchFolder.delete(pack);
                 }
             }
             removeUnfinished(pack);
@@ -121,6 +121,6 @@ public final class PackCache {
                             entry -> entry.getFileName().toString().startsWith(pack.getFileName() + Packer.UNFINISHED))
                     .toList();
         }
-        left.forEach(Packer::delete);
+        left.forEach(ScratchFolder::delete);
     }
 }
