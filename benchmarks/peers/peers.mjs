@@ -1,18 +1,16 @@
 // llama.cpp and Hydra in turns on the same prompts; see README.md.
-import {spawnSync} from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import {fileURLToPath} from "node:url";
 import {parseArgs} from "node:util";
+import {HOME, hydra, hydraDecoding, hydraStep, llamaCpp, output, Refusal} from "./contenders.mjs";
 import {convert} from "./gguf.mjs";
 
-const HERE = path.dirname(fileURLToPath(import.meta.url));
-const HOME = path.resolve(HERE, "../..");
 /** Committed tokens under the steps that `hydra bench` measures: llama.cpp's tokens stand around this place too. */
 const STEP_CONTEXT = 200;
 const STEP_NODES = 8;
-const STEPS = 40;
+/** The share of answers that have to begin with the same token in both, for the conversion to count as right. */
+const FEWEST_ALIKE = 0.75;
 /** For finding the best number of threads. */
 const TRIAL = {prompts: 2, tokens: 24, rounds: 2};
 
@@ -20,110 +18,52 @@ const USAGE = `Runs llama.cpp and Hydra in turns on the same prompts and prints 
 
   benchmarks/peers/run                           the demo model
   benchmarks/peers/run --model PACK              a packed Llama model, int8, f16 or f32
-  benchmarks/peers/run --shape '--preset 1b'     random weights: options of hydra bench shape; '' is its default
+  benchmarks/peers/run --shape [-- --preset 1b]  random weights; behind -- options of hydra bench shape
 
   --tokens N     generated for each prompt (128; for a shape 32)
   --repeats N    turns (5)
+  --threads N    for all of them, instead of the best of 1 to all processors for each
   --json FILE    everything measured, as JSON`;
-
-/** What the person who ran this can do something about. */
-class Refusal extends Error {}
 
 function options() {
     try {
-        const {values} = parseArgs({
+        const {values, positionals} = parseArgs({
+            allowPositionals: true,
             options: {
                 model: {type: "string"},
-                shape: {type: "string"},
+                shape: {type: "boolean"},
                 tokens: {type: "string"},
                 repeats: {type: "string", default: "5"},
+                threads: {type: "string"},
                 json: {type: "string"},
                 help: {type: "boolean"}
             }
         });
-        values.tokens = Number(values.tokens ?? (values.shape === undefined ? 128 : 32));
-        values.repeats = Number(values.repeats);
-        if (!(Number.isInteger(values.tokens) && values.tokens > 1 && values.tokens < STEP_CONTEXT)) {
-            throw new Error(`--tokens must be a whole number from 2 to ${STEP_CONTEXT - 1}`);
-        }
-        if (!(Number.isInteger(values.repeats) && values.repeats > 0)) {
-            throw new Error("--repeats must be a whole number from 1 on");
-        }
-        if (values.model !== undefined && values.shape !== undefined) {
+        const number = (name, least, most, text) => {
+            if (!/^\d+$/.test(text) || Number(text) < least || Number(text) > most) {
+                throw new Error(`--${name} ${text} is not a whole number from ${least} to ${most}`);
+            }
+            return Number(text);
+        };
+        values.tokens = number("tokens", 4, STEP_CONTEXT, values.tokens ?? (values.shape ? 32 : 128));
+        values.repeats = number("repeats", 1, 1000, values.repeats);
+        const all = os.availableParallelism();
+        values.threads = values.threads === undefined
+            ? Array.from({length: all}, (_, i) => i + 1)
+            : [number("threads", 1, all, values.threads)];
+        if (values.shape && values.model !== undefined) {
             throw new Error("--model and --shape exclude each other");
         }
-        return values;
+        if (!values.shape && positionals.length > 0) {
+            throw new Error(`${positionals[0]} is no option of this; options of hydra bench shape stand behind --shape --`);
+        }
+        if (values.model !== undefined && !fs.existsSync(path.join(values.model, "hydra.json"))) {
+            throw new Error(`${values.model} is no packed model; hydra pack makes one`);
+        }
+        return {...values, shape: values.shape ? positionals : undefined};
     } catch (error) {
         throw new Refusal(`${error.message} (see: benchmarks/peers/run --help)`);
     }
-}
-
-/** A program's standard output. */
-function output(program, words, input, environment = {}) {
-    const run = spawnSync(program, words, {input, encoding: "utf8", maxBuffer: 1 << 28, env: {...process.env, ...environment}});
-    if (run.error) {
-        throw new Refusal(`${program} cannot be run: ${run.error.message}`);
-    }
-    if (run.status !== 0) {
-        throw new Refusal(`${path.basename(program)} ${words[0]} failed: ${run.stderr.trim().split("\n").at(-1)}`);
-    }
-    return run.stdout;
-}
-
-function hydra(words) {
-    return output(path.join(HOME, "hydra"), words, "", {HYDRA_SKIP_BUILD: "1"});
-}
-
-/** Everyone who is measured: a name, the ways it can be set up, and what a run in one of them gives. */
-function llamaCpp(type, file) {
-    const cores = threadCounts();
-    return {
-        name: `llama.cpp ${type}`,
-        setups: cores.flatMap(threads => ["on", "off"].map(flash => ({threads, flash}))),
-        run(prompts, tokens, {threads, flash}) {
-            const words = [path.join(HERE, "llama.mjs"), file, String(threads), flash, String(tokens)];
-            return JSON.parse(output(process.execPath, words, JSON.stringify(prompts)));
-        }
-    };
-}
-
-/** Hydra's generate, the prompts twice: the first time warms up. */
-function hydraDecoding(name, pack, scratch, words) {
-    return {
-        name,
-        setups: threadCounts().map(threads => ({threads})),
-        run(prompts, tokens, {threads}) {
-            const file = path.join(scratch, "prompts.jsonl");
-            fs.writeFileSync(file, [...prompts, ...prompts].map(ids => JSON.stringify({prompt_ids: ids}) + "\n").join(""));
-            const common = ["--model", pack, "--threads", String(threads), "--temperature", "0", "--max-tokens", String(tokens)];
-            const lines = hydra(["generate", ...common, "--batch-file", file, ...words]).trim().split("\n")
-                .slice(prompts.length).map(line => JSON.parse(line));
-            const total = read => lines.reduce((sum, line) => sum + read(line), 0);
-            const generated = total(line => line.output_ids.length);
-            return {
-                outputs: lines.map(line => line.output_ids),
-                ms_per_token: total(line => line.timings.total_ms - line.timings.prefill_ms) / generated,
-                tokens_per_step: generated / total(line => line.stats.steps)
-            };
-        }
-    };
-}
-
-/** A step of Hydra with its draft, of the same random weights: ms of one step instead of one token. */
-function hydraStep(shape) {
-    return {
-        name: `Hydra int8, a step of ${STEP_NODES} nodes and its draft`,
-        setups: threadCounts().map(threads => ({threads})),
-        run(prompts, tokens, {threads}) {
-            const words = ["bench", "shape", ...shape, "--nodes", `1,${STEP_NODES}`, "--threads", String(threads)];
-            const report = JSON.parse(hydra([...words, "--steps", String(STEPS), "--tokens", "1", "--repeats", "1", "--format", "json"]));
-            return {ms_per_step: report.steps.find(line => line.nodes === STEP_NODES).step.median};
-        }
-    };
-}
-
-function threadCounts() {
-    return Array.from({length: os.availableParallelism()}, (_, i) => i + 1);
 }
 
 function time(result) {
@@ -182,7 +122,7 @@ function requireSameModel(llama, hydra) {
     const agreed = llama.outputs.map((ids, i) => common(ids, hydra.outputs[i]));
     const begun = agreed.filter(count => count > 0).length;
     const compared = agreed.length;
-    if (2 * begun <= compared) {
+    if (begun < FEWEST_ALIKE * compared) {
         throw new Refusal(`only ${begun} of ${compared} answers begin with the same token in llama.cpp and Hydra: the conversion is wrong`);
     }
     return {same_first_token: begun, prompts: compared, same_ids: agreed};
@@ -221,7 +161,7 @@ function say(text) {
 
 function measure(chosen, scratch) {
     output(path.join(HOME, "hydra"), ["--version"], ""); // builds it first, where that is needed
-    const shape = chosen.shape?.split(/\s+/).filter(Boolean);
+    const shape = chosen.shape;
     const pack = shape ? path.join(scratch, "pack") : path.resolve(chosen.model ?? path.join(HOME, "models/demo"));
     if (shape) {
         hydra(["bench", "shape", ...shape, "--save", pack]);
@@ -231,11 +171,13 @@ function measure(chosen, scratch) {
         say(`Converting ${manifest.name} to ${type}.`);
         const file = path.join(scratch, `${type}.gguf`);
         convert(pack, file, type);
-        return llamaCpp(type, file);
+        return llamaCpp(type, file, chosen.threads);
     });
-    const format = manifest.quantization.layers;
-    const plain = hydraDecoding(`Hydra ${format}, plain`, pack, scratch, ["--no-speculation"]);
-    const last = shape ? hydraStep(shape) : hydraDecoding(`Hydra ${format}, speculative`, pack, scratch, []);
+    const name = `Hydra ${manifest.quantization.layers}`;
+    const plain = hydraDecoding(`${name}, plain`, pack, scratch, ["--no-speculation"], chosen.threads);
+    const last = shape
+        ? hydraStep(`${name}, a step of ${STEP_NODES} nodes and its draft`, shape, STEP_NODES, chosen.threads)
+        : hydraDecoding(`${name}, speculative`, pack, scratch, [], chosen.threads);
     const peers = [...llamas, plain, ...manifest.draft.heads > 0 ? [last] : []];
     const prompts = shape ? randomPrompts(manifest.architecture.vocab_size, chosen.tokens) : textPrompts(pack, scratch);
     for (const peer of peers) {
@@ -274,6 +216,10 @@ function main() {
         console.log(USAGE);
         return;
     }
+    if (chosen.json) {
+        fs.writeFileSync(chosen.json, ""); // fails now rather than in the end
+    }
+    process.on("SIGINT", () => {}); // ends what runs, and with it the measurement, which then tidies up
     const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "hydra-peers-"));
     try {
         const measured = measure(chosen, scratch);

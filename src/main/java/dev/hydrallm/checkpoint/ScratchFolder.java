@@ -17,16 +17,13 @@ public final class ScratchFolder implements AutoCloseable {
         Runtime.getRuntime().addShutdownHook(cleaner);
     }
 
-    /** Makes one, in a folder that exists. */
+    /**
+     * Makes one, in a folder that exists.
+     *
+     * @throws IOException also when there is something of that name
+     */
     public static ScratchFolder create(Path path) throws IOException {
-        ScratchFolder folder = new ScratchFolder(path);
-        try {
-            Files.createDirectory(path);
-            return folder;
-        } catch (IOException e) {
-            folder.close();
-            throw e;
-        }
+        return new ScratchFolder(Files.createDirectory(path));
     }
 
     /** Where it is. */

@@ -139,7 +139,7 @@ final class ShapeCommand implements Callable<Integer> {
         }
     }
 
-    /** The weights, and the keys and values of a whole context, stand in memory at once. */
+    /** The weights, and the keys and values of a whole context, stand in memory at once; what else is needed is far less. */
     private void requireMemory(RandomModel model) {
         Architecture architecture = model.architecture();
         long layers = (long) architecture.layers() + model.draft().forkedLayers();
@@ -148,7 +148,7 @@ final class ShapeCommand implements Callable<Integer> {
         long there = Machine.availableMemory();
         if (needed > there) {
             throw new IllegalArgumentException(
-                    "the weights (%s) and a KV cache of %,d tokens (%s) need %s of memory, and %s are available: take a"
+                    "the weights (%s) and a KV cache of %,d tokens (%s) need at least %s of memory, and %s are available: take a"
                                     .formatted(
                                             gigabytes(model.bytes()),
                                             shape.context,

@@ -179,7 +179,7 @@ class ShapeCommandTest {
     @Test
     void aModelThatDoesNotFitSaysWhatItNeedsAndWhatThereIs() {
         CliRun run = shape("--layers", "1000", "--hidden", "65536", "--intermediate", "262144", "--head-dim", "64");
-        assertThat(run.err()).containsPattern("need [0-9,.]+ GB of memory, and [0-9,.]+ GB are available: ");
+        assertThat(run.err()).containsPattern("need at least [0-9,.]+ GB of memory, and [0-9,.]+ GB are available: ");
         assertRefused(run, "a KV cache of 64 tokens");
     }
 
