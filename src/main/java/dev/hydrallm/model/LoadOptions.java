@@ -12,7 +12,7 @@ public record LoadOptions(int threads, int readBytes, DirectIo directIo) {
     static final int ALIGNMENT = 4096;
 
     /** Beyond it a disk gives no more. */
-    static final int MOST_DEFAULT_THREADS = 8;
+    public static final int MOST_DEFAULT_THREADS = 8;
 
     /** Whether reads go past the kernel's page cache. */
     public enum DirectIo {
@@ -36,9 +36,8 @@ public record LoadOptions(int threads, int readBytes, DirectIo directIo) {
         }
     }
 
-    /** The threads that a file of so many chunks is read with. */
-    int threadsFor(int chunks) {
-        int wanted = threads > 0 ? threads : Math.min(Runtime.getRuntime().availableProcessors(), MOST_DEFAULT_THREADS);
-        return Math.clamp(wanted, 1, Math.max(1, chunks));
+    /** The threads that there are. */
+    public int actualThreads() {
+        return threads > 0 ? threads : Math.min(Runtime.getRuntime().availableProcessors(), MOST_DEFAULT_THREADS);
     }
 }

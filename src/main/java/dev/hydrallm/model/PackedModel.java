@@ -39,7 +39,12 @@ public final class PackedModel implements AutoCloseable {
      *     of another type or shape than the manifest implies
      */
     public static PackedModel open(Path directory) {
-        return verified(open(directory, LoadOptions.DEFAULT, PackedWeights.Keep.TENSORS));
+        return open(directory, LoadOptions.DEFAULT);
+    }
+
+    /** The same, read in another way. */
+    public static PackedModel open(Path directory, LoadOptions options) {
+        return verified(open(directory, options, PackedWeights.Keep.TENSORS));
     }
 
     /**

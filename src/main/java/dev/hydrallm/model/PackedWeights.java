@@ -236,7 +236,7 @@ final class PackedWeights implements AutoCloseable {
     private synchronized void begin(int[] wantedChunks) {
         chunks = wantedChunks;
         nextChunk = 0;
-        running = wantedChunks.length == 0 ? 0 : options.threadsFor(wantedChunks.length);
+        running = Math.min(options.actualThreads(), wantedChunks.length);
         readers = IntStream.range(0, running)
                 .mapToObj(
                         i -> Thread.ofPlatform().name("hydra-load-", i).daemon().start(this::readChunks))
