@@ -1,5 +1,6 @@
 package dev.hydrallm.checkpoint;
 
+import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
@@ -86,7 +87,7 @@ public final class Packer {
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);
         }
-        String weightsDigest = weights.write(source::rows, progress);
+        FileDigest weightsDigest = weights.write(source::rows, progress);
         Files.write(directory.resolve(Manifest.TOKENIZER_FILE), tokenizer);
         try {
             new Manifest(
@@ -104,7 +105,7 @@ public final class Packer {
                                     Manifest.WEIGHTS_FILE,
                                     weightsDigest,
                                     Manifest.TOKENIZER_FILE,
-                                    PackWriter.digest(tokenizer)))
+                                    FileDigest.of(tokenizer)))
                     .write(directory);
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);

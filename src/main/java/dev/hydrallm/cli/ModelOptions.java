@@ -4,6 +4,7 @@ import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Speculation;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -65,6 +66,9 @@ final class ModelOptions {
 
     @Option(names = "--no-speculation", description = "Decode one token a step, without drafting.")
     boolean noSpeculation;
+
+    @Mixin
+    LoadingOptions load = new LoadingOptions();
 
     @Spec(Spec.Target.MIXEE)
     @Nullable

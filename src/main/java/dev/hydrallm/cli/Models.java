@@ -8,6 +8,7 @@ import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchOptions;
 import dev.hydrallm.engine.torch.TorchScorer;
 import dev.hydrallm.evaluation.Scorer;
+import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.TensorGroup;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -106,8 +108,21 @@ final class Models {
         return TorchOptions.DEFAULT.withContextLength(options.context).withThreads(options.threads);
     }
 
-    /** Opens the pack that the options name, packing a checkpoint into the cache first. */
+    /**
+     * Opens the pack that the options name, packing a checkpoint into the cache first. Its weights are read while it is used: who
+     * makes an engine of it makes it of verified ones.
+     */
     static PackedModel open(ModelOptions options) {
+        return open(options, PackedModel::openAhead);
+    }
+
+    /** The same, with every byte verified before this returns, and no weights kept in memory. */
+    static PackedModel check(ModelOptions options) {
+        return open(options, PackedModel::check);
+    }
+
+    private static PackedModel open(ModelOptions options, BiFunction<Path, LoadOptions, PackedModel> opener) {
+        LoadOptions load = options.load.options();
         Quantization quantization = options.quantization();
         HubModels models = new HubModels(options.environment());
         Path directory = options.model == null ? demo() : models.model(options.model);
@@ -116,9 +131,9 @@ final class Models {
                 throw new IllegalArgumentException(directory
                         + " is packed already; --load-in-8bit, --load-in-4bit and --base-model are for checkpoints");
             }
-            return PackedModel.open(directory);
+            return opener.apply(directory, load);
         }
-        return Packing.cached(directory, models.base(directory, options.baseModel), quantization);
+        return Packing.cached(directory, models.base(directory, options.baseModel), quantization, load);
     }
 
     /** The explicit tree of the options: a name, else a file. */

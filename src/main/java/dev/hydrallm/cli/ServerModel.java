@@ -45,6 +45,7 @@ final class ServerModel implements ModelOpener {
                 options.speculation,
                 options.context,
                 options.threads,
+                options.load.options(),
                 options.noSpeculation);
     }
 
@@ -77,6 +78,9 @@ final class ServerModel implements ModelOpener {
         options.speculation = config.speculation().orElse(null);
         options.context = config.context();
         options.threads = config.threads();
+        options.load.threads = config.load().threads();
+        options.load.readSize = config.load().readSize();
+        options.load.directIo = config.load().directIo();
         options.noSpeculation = config.noSpeculation();
         return options;
     }

@@ -11,7 +11,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** Reads a stored matrix's rows as int8 ones: each is what {@link Int8#encode} makes of the stored weights. Thread-safe. */
+/**
+ * Reads a stored matrix's rows as int8 ones: each is what {@link Int8#encode} makes of the stored weights. Not thread-safe: it
+ * has room for one row.
+ */
 @FunctionalInterface
 interface Int8Rows {
     ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -47,17 +50,18 @@ interface Int8Rows {
     }
 
     private static Int8Rows singles(MemorySegment weights, int columns) {
+        float[] values = new float[columns];
         return (row, codes) -> {
-            float[] values = new float[columns];
             MemorySegment.copy(weights, FLOAT, (long) row * columns * Float.BYTES, values, 0, columns);
             return Int8.encode(values, codes);
         };
     }
 
     private static Int8Rows halves(MemorySegment weights, int columns) {
+        short[] halves = new short[columns];
+        float[] values = new float[columns];
         return (row, codes) -> {
-            short[] halves = shorts(weights, row, columns);
-            float[] values = new float[columns];
+            copyRow(weights, row, halves);
             for (int i = 0; i < columns; i++) {
                 values[i] = Float.float16ToFloat(halves[i]);
             }
@@ -66,45 +70,54 @@ interface Int8Rows {
     }
 
     private static Int8Rows int4(Tensors tensors, WeightFormat.Int4 format, int columns) {
-        MemorySegment packed = tensors.get("weight");
+        MemorySegment weights = tensors.get("weight");
         MemorySegment scales = tensors.get("scale");
-        int groupSize = format.groupSize();
-        int groups = columns / groupSize;
+        FourBit.Expansion expansion = new FourBit.Expansion(columns, format.groupSize());
+        byte[] packed = new byte[columns / 2];
+        short[] rowScales = new short[columns / format.groupSize()];
         return switch (format.symmetry()) {
-            case SYMMETRIC ->
-                (row, codes) -> FourBit.toInt8(
-                        bytes(packed, row, columns / 2), groupSize, Int4.symmetric(shorts(scales, row, groups)), codes);
+            case SYMMETRIC -> {
+                FourBit.Levels levels = Int4.symmetric(rowScales);
+                yield (row, codes) -> {
+                    copyRow(weights, row, packed);
+                    copyRow(scales, row, rowScales);
+                    return expansion.toInt8(packed, levels, codes);
+                };
+            }
             case ASYMMETRIC -> {
                 MemorySegment minima = tensors.get("minimum");
-                yield (row, codes) -> FourBit.toInt8(
-                        bytes(packed, row, columns / 2),
-                        groupSize,
-                        Int4.asymmetric(shorts(scales, row, groups), shorts(minima, row, groups)),
-                        codes);
+                short[] rowMinima = new short[rowScales.length];
+                FourBit.Levels levels = Int4.asymmetric(rowScales, rowMinima);
+                yield (row, codes) -> {
+                    copyRow(weights, row, packed);
+                    copyRow(scales, row, rowScales);
+                    copyRow(minima, row, rowMinima);
+                    return expansion.toInt8(packed, levels, codes);
+                };
             }
         };
     }
 
     private static Int8Rows nf4(Tensors tensors, int columns) {
-        MemorySegment packed = tensors.get("weight");
+        MemorySegment weights = tensors.get("weight");
         Nf4.Absmaxes absmaxes = new Nf4.Absmaxes(
                 tensors.get("absmax").toArray(ValueLayout.JAVA_BYTE),
                 tensors.get("absmax_scale").toArray(FLOAT),
                 tensors.get("absmax_mean").get(FLOAT, 0));
         int blocks = columns / Nf4.BLOCK;
-        return (row, codes) ->
-                FourBit.toInt8(bytes(packed, row, columns / 2), Nf4.BLOCK, Nf4.levels(absmaxes, row * blocks), codes);
+        FourBit.Expansion expansion = new FourBit.Expansion(columns, Nf4.BLOCK);
+        byte[] packed = new byte[columns / 2];
+        return (row, codes) -> {
+            copyRow(weights, row, packed);
+            return expansion.toInt8(packed, Nf4.levels(absmaxes, row * blocks), codes);
+        };
     }
 
-    private static byte[] bytes(MemorySegment rows, int row, int length) {
-        byte[] bytes = new byte[length];
-        MemorySegment.copy(rows, ValueLayout.JAVA_BYTE, (long) row * length, bytes, 0, length);
-        return bytes;
+    private static void copyRow(MemorySegment rows, int row, byte[] target) {
+        MemorySegment.copy(rows, ValueLayout.JAVA_BYTE, (long) row * target.length, target, 0, target.length);
     }
 
-    private static short[] shorts(MemorySegment rows, int row, int length) {
-        short[] shorts = new short[length];
-        MemorySegment.copy(rows, SHORT, (long) row * length * Short.BYTES, shorts, 0, length);
-        return shorts;
+    private static void copyRow(MemorySegment rows, int row, short[] target) {
+        MemorySegment.copy(rows, SHORT, (long) row * target.length * Short.BYTES, target, 0, target.length);
     }
 }

@@ -49,10 +49,14 @@ final class TorchProgram implements AutoCloseable {
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
-        try (Int8Matrices int8 = new Int8Matrices(model)) {
-            weights = new TorchWeights(model, manager, script, kind, int8);
-        }
         shapes = new RowShapes(manager);
+        try (Int8Matrices int8 = new Int8Matrices(model, manager, script)) {
+            weights = new TorchWeights(model, manager, kind, int8, values);
+            model.awaitVerified();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),
                 new Shape(cacheRows, shape.headDim() / 2, 2),
@@ -239,7 +243,6 @@ final class TorchProgram implements AutoCloseable {
     public void close() {
         shapes.close();
         values.close();
-        weights.close();
         script.close();
         manager.close();
     }

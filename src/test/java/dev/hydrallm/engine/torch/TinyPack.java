@@ -3,6 +3,7 @@ package dev.hydrallm.engine.torch;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
@@ -21,11 +22,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -146,7 +144,7 @@ final class TinyPack {
                     folder.resolve(Manifest.WEIGHTS_FILE), header + " ".repeat(pad), data.toByteArray());
             Path tokenizer = Files.writeString(folder.resolve(Manifest.TOKENIZER_FILE), "{}");
             new Manifest(
-                            1,
+                            Manifest.FORMAT_VERSION,
                             "tiny",
                             architecture,
                             draft,
@@ -195,13 +193,8 @@ final class TinyPack {
         return bytes.array();
     }
 
-    private static String digest(Path file) throws IOException {
-        try {
-            byte[] hash = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));
-            return HexFormat.of().formatHex(hash);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+    private static FileDigest digest(Path file) throws IOException {
+        return FileDigest.of(Files.readAllBytes(file));
     }
 
     /** The numbers that a tensor's weights stand for. */
