@@ -3,6 +3,7 @@ package dev.hydrallm.checkpoint;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.TensorGroup;
@@ -34,7 +35,8 @@ public record RandomModel(
 
     /** @throws IllegalArgumentException when a format does not fit the shape, or there are too many forked layers */
     public RandomModel {
-        manifest(name, architecture, draft, formats(architecture, draft, quantization), "", "");
+        FileDigest none = FileDigest.of(new byte[0]);
+        manifest(name, architecture, draft, formats(architecture, draft, quantization), none, none);
     }
 
     /** The bytes of its weights when packed, fillers left out. */
@@ -57,10 +59,10 @@ public record RandomModel(
             Map<TensorGroup, WeightFormat> formats = formats(architecture, draft, quantization);
             List<PackLayout.Part> parts = PackLayout.parts(architecture, draft);
             byte[] tokenizer = SyntheticTokenizer.json(architecture.vocabSize());
-            String weights = new PackWriter(directory.resolve(Manifest.WEIGHTS_FILE), parts, formats)
+            FileDigest weights = new PackWriter(directory.resolve(Manifest.WEIGHTS_FILE), parts, formats)
                     .write(rows(parts), progress);
             Files.write(directory.resolve(Manifest.TOKENIZER_FILE), tokenizer);
-            manifest(name, architecture, draft, formats, weights, PackWriter.digest(tokenizer))
+            manifest(name, architecture, draft, formats, weights, FileDigest.of(tokenizer))
                     .write(directory);
         });
     }
@@ -70,8 +72,8 @@ public record RandomModel(
             Architecture architecture,
             DraftLayout draft,
             Map<TensorGroup, WeightFormat> formats,
-            String weightsDigest,
-            String tokenizerDigest) {
+            FileDigest weightsDigest,
+            FileDigest tokenizerDigest) {
         return new Manifest(
                 Manifest.FORMAT_VERSION,
                 name,

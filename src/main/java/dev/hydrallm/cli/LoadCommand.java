@@ -52,8 +52,8 @@ final class LoadCommand implements Callable<Integer> {
         try (PackedModel pack = Models.check(modelOptions)) {
             label = Models.label(pack);
             directory = pack.directory();
+            Models.loadNatives(pack, modelOptions);
         }
-        Models.loadNatives();
         LoadBenchmark benchmark =
                 new LoadBenchmark(directory, modelOptions.load.options(), pack -> Models.engine(pack, modelOptions, 1));
         Progress progress = new Progress("Loading");

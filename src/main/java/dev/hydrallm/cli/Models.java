@@ -3,10 +3,11 @@ package dev.hydrallm.cli;
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
-import dev.hydrallm.engine.torch.TorchEngine;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.ModelEngine;
+import dev.hydrallm.engine.ModelScorer;
+import dev.hydrallm.engine.Programs;
 import dev.hydrallm.engine.torch.TorchNatives;
-import dev.hydrallm.engine.torch.TorchOptions;
-import dev.hydrallm.engine.torch.TorchScorer;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.NamedTrees;
@@ -66,16 +67,18 @@ final class Models {
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
-        loadNatives();
+        loadNatives(pack, options);
         return StartPhases.ofProcess()
                 .during(
                         "convert",
-                        () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
+                        () -> ModelEngine.load(pack, engineOptions(options).withSlots(slots)));
     }
 
-    /** Loads the native libraries, once. */
-    static void loadNatives() {
-        StartPhases.ofProcess().during("natives", () -> TorchNatives.load(Progress.ofNatives()));
+    /** Loads libtorch, once, if a model runs on it. */
+    static void loadNatives(PackedModel pack, ModelOptions options) {
+        if (Programs.kind(pack, engineOptions(options)) == EngineOptions.Kind.TORCH) {
+            StartPhases.ofProcess().during("natives", () -> TorchNatives.load(Progress.ofNatives()));
+        }
     }
 
     /**
@@ -84,13 +87,13 @@ final class Models {
      * @param window most tokens of a window
      */
     static Scorer scorer(PackedModel pack, ModelOptions options, int window) {
-        loadNatives();
-        return TorchScorer.load(pack, torchOptions(options).withContextLength(window));
+        loadNatives(pack, options);
+        return ModelScorer.load(pack, engineOptions(options).withContextLength(window));
     }
 
     /** The most tokens of a sequence. */
     static int context(PackedModel pack, ModelOptions options) {
-        return TorchEngine.contextLength(pack, torchOptions(options));
+        return ModelEngine.contextLength(pack, engineOptions(options));
     }
 
     /** Its name, and the format of most of its weights, which the name need not tell. */
@@ -99,13 +102,21 @@ final class Models {
         return pack.manifest().name() + " " + String.valueOf(format).toLowerCase(Locale.ROOT);
     }
 
-    /** The threads that the engine of a pack runs on. */
-    static int threads(PackedModel pack, ModelOptions options) {
-        return TorchEngine.threads(pack, torchOptions(options));
+    /** What the engine of a pack computes with. */
+    static EngineOptions.Kind engineKind(PackedModel pack, ModelOptions options) {
+        return Programs.kind(pack, engineOptions(options));
     }
 
-    private static TorchOptions torchOptions(ModelOptions options) {
-        return TorchOptions.DEFAULT.withContextLength(options.context).withThreads(options.threads);
+    /** The threads that the engine of a pack runs on. */
+    static int threads(PackedModel pack, ModelOptions options) {
+        return Programs.threads(pack, engineOptions(options));
+    }
+
+    private static EngineOptions engineOptions(ModelOptions options) {
+        return EngineOptions.DEFAULT
+                .withContextLength(options.context)
+                .withThreads(options.threads)
+                .on(options.engine);
     }
 
     /**

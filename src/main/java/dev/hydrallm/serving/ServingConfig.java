@@ -46,7 +46,11 @@ public interface ServingConfig {
     @WithDefault("0")
     int context();
 
-    /** CPU threads; 0 is one for a small model, else all this process may use. */
+    /** What computes: {@code kernels}, Hydra's own, {@code torch}, or {@code auto}: the kernels where they can. */
+    @WithDefault("auto")
+    String engine();
+
+    /** CPU threads; 0 is all this process may use, on libtorch one for a small model. */
     @WithDefault("0")
     int threads();
 

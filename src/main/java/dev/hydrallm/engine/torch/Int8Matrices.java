@@ -6,19 +6,15 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.engine.Int8Source;
+import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.model.WeightFormat;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -33,41 +29,14 @@ import java.util.concurrent.Future;
  * <p>Made, used and closed on one thread.
  */
 final class Int8Matrices implements AutoCloseable {
-    private final PackedModel model;
+    private final Int8Source source;
     private final PtNDManager manager;
     private final Script script;
-    private final Map<String, PackLayout.Matrix> matrices = new HashMap<>();
     private final List<Begun> begun = new ArrayList<>();
     private final ExecutorService processors;
 
     /** The embedding, where it is looked up as int8 rows: a tied language-model head is made of the same. */
     private volatile Optional<Int8Matrix> lookup = Optional.empty();
-
-    /**
-     * A matrix.
-     *
-     * @param codes (rows, columns), signed bytes
-     * @param scales (rows), single precision
-     * @param arena what holds both; empty for the model's own
-     */
-    record Int8Matrix(PackLayout.Matrix matrix, MemorySegment codes, MemorySegment scales, Optional<Arena> arena)
-            implements AutoCloseable {
-        /** The codes as a tensor, without a copy. */
-        PtNDArray codes(PtNDManager manager) {
-            return tensor(manager, codes, new Shape(matrix.rows(), matrix.columns()), DataType.INT8);
-        }
-
-        /** The scales as a tensor, without a copy. */
-        PtNDArray scales(PtNDManager manager) {
-            return tensor(manager, scales, new Shape(matrix.rows()), DataType.FLOAT32);
-        }
-
-        /** Frees what was converted. */
-        @Override
-        public void close() {
-            arena.ifPresent(Arena::close);
-        }
-    }
 
     /** A matrix that is on its way. */
     static final class Begun {
@@ -80,14 +49,9 @@ final class Int8Matrices implements AutoCloseable {
     }
 
     Int8Matrices(PackedModel model, PtNDManager manager, Script script) {
-        this.model = model;
+        this.source = new Int8Source(model);
         this.manager = manager;
         this.script = script;
-        for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
-            if (part instanceof PackLayout.Matrix matrix) {
-                matrices.put(matrix.name(), matrix);
-            }
-        }
         // Threads start with the first matrix: a model in single precision has none.
         processors = Executors.newFixedThreadPool(
                 Runtime.getRuntime().availableProcessors(),
@@ -99,16 +63,27 @@ final class Int8Matrices implements AutoCloseable {
         return manager.create(data.asByteBuffer().order(ByteOrder.nativeOrder()), shape, type);
     }
 
+    /** The codes of a matrix as a tensor, without a copy. */
+    PtNDArray codes(Int8Matrix rows) {
+        Shape shape = new Shape(rows.matrix().rows(), rows.matrix().columns());
+        return tensor(manager, rows.codes(), shape, DataType.INT8);
+    }
+
+    /** The scales of a matrix as a tensor, without a copy. */
+    PtNDArray scales(Int8Matrix rows) {
+        return tensor(manager, rows.scales(), new Shape(rows.matrix().rows()), DataType.FLOAT32);
+    }
+
     /**
      * The embedding's rows, to be looked up; the caller closes them when the model is closed.
      *
      * @throws ModelFormatException when a weight is infinite or not a number
      */
     Int8Matrix embedding() {
-        PackLayout.Matrix matrix = matrix("embedding");
-        Int8Matrix rows = rows(matrix);
+        PackLayout.Matrix matrix = source.matrix("embedding");
+        Int8Matrix rows = source.rows(matrix);
         if (rows.arena().isPresent()) {
-            release(matrix);
+            source.release(matrix);
         }
         lookup = Optional.of(rows);
         return rows;
@@ -116,7 +91,7 @@ final class Int8Matrices implements AutoCloseable {
 
     /** Begins to pack the rows of several matrices, given by their names in {@link PackLayout}, below each other as one. */
     Begun begin(List<String> names) {
-        List<PackLayout.Matrix> parts = names.stream().map(this::matrix).toList();
+        List<PackLayout.Matrix> parts = names.stream().map(source::matrix).toList();
         Begun matrix = new Begun(processors.submit(() -> pack(parts)));
         begun.add(matrix);
         return matrix;
@@ -140,15 +115,11 @@ final class Int8Matrices implements AutoCloseable {
         }
     }
 
-    private PackLayout.Matrix matrix(String name) {
-        return Objects.requireNonNull(matrices.get(name), name);
-    }
-
     private IValue pack(List<PackLayout.Matrix> parts) {
         JniUtils.setGraphExecutorOptimize(false); // the flag is this thread's
         try (IValue quantized = quantized(parts)) {
             // The embedding is looked up where it lies.
-            parts.stream().filter(part -> !part.name().equals("embedding")).forEach(this::release);
+            parts.stream().filter(part -> !part.name().equals("embedding")).forEach(source::release);
             return script.call("pack", quantized);
         }
     }
@@ -157,61 +128,17 @@ final class Int8Matrices implements AutoCloseable {
     private IValue quantized(List<PackLayout.Matrix> parts) {
         try (Values scope = new Values()) {
             List<Int8Matrix> rows = parts.stream()
-                    .map(part -> looked(part).orElseGet(() -> scope.own(rows(part))))
+                    .map(part -> looked(part).orElseGet(() -> scope.own(source.rows(part))))
                     .toList();
-            PtNDArray codes = TorchWeights.joined(
-                    rows.stream().map(each -> each.codes(manager)).toList(), scope);
-            PtNDArray scales = TorchWeights.joined(
-                    rows.stream().map(each -> each.scales(manager)).toList(), scope);
+            PtNDArray codes = TorchWeights.joined(rows.stream().map(this::codes).toList(), scope);
+            PtNDArray scales =
+                    TorchWeights.joined(rows.stream().map(this::scales).toList(), scope);
             return script.call("quantized", scope.of(codes), scope.of(scales));
         }
     }
 
     private Optional<Int8Matrix> looked(PackLayout.Matrix part) {
         return lookup.filter(rows -> rows.matrix().equals(part));
-    }
-
-    private WeightFormat format(PackLayout.Matrix matrix) {
-        return Objects.requireNonNull(model.manifest().quantization().get(matrix.group()));
-    }
-
-    private void release(PackLayout.Matrix matrix) {
-        PackLayout.stored(matrix, model.manifest().quantization()).forEach(stored -> model.release(stored.name()));
-    }
-
-    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
-    private Int8Matrix rows(PackLayout.Matrix matrix) {
-        WeightFormat format = format(matrix);
-        if (format instanceof WeightFormat.Int8) {
-            return new Int8Matrix(
-                    matrix,
-                    model.tensor(matrix.name() + ".weight").data(),
-                    model.tensor(matrix.name() + ".scale").data(),
-                    Optional.empty());
-        }
-        Int8Rows source = Int8Rows.of(model, matrix, format);
-        Arena arena = Arena.ofShared();
-        Int8Matrix rows = new Int8Matrix(
-                matrix,
-                arena.allocate(matrix.rows() * matrix.columns(), Long.BYTES),
-                arena.allocate(matrix.rows() * Float.BYTES, Long.BYTES),
-                Optional.of(arena));
-        try {
-            convert(source, rows);
-            return rows;
-        } catch (IllegalArgumentException e) {
-            rows.close();
-            throw new ModelFormatException(
-                    model.directory() + ": " + matrix.name() + ": " + e.getMessage() + ": pack the model again", e);
-        }
-    }
-
-    private static void convert(Int8Rows source, Int8Matrix target) {
-        byte[] row = new byte[Math.toIntExact(target.matrix.columns())];
-        for (int r = 0; r < target.matrix.rows(); r++) {
-            target.scales.setAtIndex(ValueLayout.JAVA_FLOAT, r, source.read(r, row));
-            MemorySegment.copy(row, 0, target.codes, ValueLayout.JAVA_BYTE, (long) r * row.length, row.length);
-        }
     }
 
     /** Ends what nobody waits for, and frees what nobody took. */

@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
-import dev.hydrallm.engine.torch.Int8Matrices.Int8Matrix;
+import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
@@ -94,7 +94,7 @@ final class TorchWeights {
             return values.tensors(List.of(tensor(name), values.keep(manager.ones(new Shape(vocabulary)))));
         }
         Int8Matrix rows = values.own(int8.embedding());
-        return values.tensors(List.of(values.keep(rows.codes(manager)), values.keep(rows.scales(manager))));
+        return values.tensors(List.of(values.keep(int8.codes(rows)), values.keep(int8.scales(rows))));
     }
 
     private Supplier<IValue> layerMatrices(String prefix, int count) {
