@@ -78,6 +78,9 @@ typedef struct {
 /* 2: AVX-512 with VNNI; 1: AVX2; 0: neither, and nothing else here may be called. */
 int32_t hydra_level(void);
 
+/* Uses no more than a level from now on, for tests of the lower ones. */
+void hydra_limit(int32_t level);
+
 /* Zeroed memory on pages of 2 MiB where the system has them, for what every step reads: one processor reads it up to 1.8
  * times as fast as on small pages. Null if there is none. */
 void *hydra_allocate(int64_t bytes);

@@ -70,6 +70,9 @@ INLINE v16 exponential(v16 x) {
     return p * (v16)(((i16)shifted - (i16)magic + 127) << 23);
 }
 
+/* hydra_level, or what hydra_limit made of it. */
+int kernel_level(void);
+
 /* Runs piece(argument, i, thread) for all i below pieces, on so many of the pool's threads at most; thread is below that. */
 typedef void piece(void *argument, int64_t i, int64_t thread);
 void in_parallel(int64_t threads, piece *work, void *argument, int64_t pieces);

@@ -24,9 +24,3 @@ void *hydra_allocate(int64_t bytes) {
 void hydra_free(void *memory, int64_t bytes) {
     munmap(memory, rounded_up(bytes, SMALL_PAGE));
 }
-
-int32_t hydra_level(void) {
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni")) return 2;
-    return __builtin_cpu_supports("x86-64-v3") ? 1 : 0;
-}

@@ -129,7 +129,7 @@ static int64_t tiles_together(const hydra_matrix *w) {
 static void some_tiles(void *argument, int64_t i, int64_t thread) {
     (void)thread;
     const product *p = argument;
-    const int vnni = hydra_level() == 2;
+    const int vnni = kernel_level() == 2;
     const int64_t quads = (p->w->inputs + 3) / 4, together = tiles_together(p->w);
     const int64_t tiles = padded(p->w->outputs, HYDRA_TILE) / HYDRA_TILE;
     int32_t sums[ROWS_AT_ONCE * HYDRA_TILE];

@@ -11,6 +11,11 @@ package dev.hydrallm.engine;
  * @param kind what computes
  */
 public record EngineOptions(int slots, int contextLength, int threads, int maxNodes, int prefillChunk, Kind kind) {
+    /** The same on whatever can run the model. */
+    public EngineOptions(int slots, int contextLength, int threads, int maxNodes, int prefillChunk) {
+        this(slots, contextLength, threads, maxNodes, prefillChunk, Kind.AUTO);
+    }
+
     /** What computes. */
     public enum Kind {
         /** The kernels where they can run the model, else libtorch. */
