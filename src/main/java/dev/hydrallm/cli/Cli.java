@@ -66,7 +66,9 @@ final class Cli {
                 .setExecutionExceptionHandler(Cli::explain)
                 .setParameterExceptionHandler(Cli::explainUsage);
         line.setDefaultValueProvider(new EnvironmentDefaults(environment));
-        return line.execute(arguments.length == 0 ? new String[] {"--help"} : arguments);
+        // Quarkus sets the property where it wants to see a start, to record it for Java's ahead-of-time cache.
+        String alone = Boolean.getBoolean("quarkus.appcds.generate") ? "rehearse" : "--help";
+        return line.execute(arguments.length == 0 ? new String[] {alone} : arguments);
     }
 
     /** Where a command's variables come from. */

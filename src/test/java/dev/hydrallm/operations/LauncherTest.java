@@ -170,7 +170,7 @@ final class LauncherTest {
         environment.put("HYDRA_SKIP_BUILD", "1");
         Outcome outcome = run("--version");
         assertThat(outcome.exit).isEqualTo(1);
-        assertThat(outcome.err).contains("there is no program in").contains("HYDRA_SKIP_BUILD");
+        assertThat(outcome.err).contains("there is no program").contains("HYDRA_SKIP_BUILD");
         assertThat(folder.resolve("maven.log")).doesNotExist();
     }
 

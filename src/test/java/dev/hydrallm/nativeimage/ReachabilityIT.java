@@ -1,0 +1,207 @@
+package dev.hydrallm.nativeimage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hydrallm.model.DType;
+import dev.hydrallm.testing.FakeHub;
+import dev.hydrallm.testing.TinyCheckpoint;
+import dev.hydrallm.testing.TorchZip;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.jar.Attributes;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The metadata for a native build name every class, resource and C function that the packaged program looked up by name
+ * while it served, generated, packed, pulled and chatted, and every class that its native libraries name.
+ *
+ * <p>What Quarkus and the libraries of its extensions look up among themselves is left to the extensions: their build
+ * steps register it, and much of it happens while a native image is built. What they look up of ours (a record that
+ * Jackson writes, an option that picocli sets) is not left to them. Classes that Quarkus generates are its own.
+ */
+@Timeout(180)
+class ReachabilityIT {
+    private static final Path PROGRAM = Path.of("target/quarkus-app").toAbsolutePath();
+    private static final Path METADATA =
+            Path.of("src/main/resources/META-INF/native-image/dev.hydrallm/hydra/reachability-metadata.json");
+
+    /** Packages of Quarkus, its extensions, and the libraries that these bring. */
+    private static final List<String> EXTENSIONS = List.of(
+            "com.fasterxml.jackson.",
+            "io.micrometer.",
+            "io.netty.",
+            "io.prometheus.",
+            "io.quarkus.",
+            "io.smallrye.",
+            "io.vertx.",
+            "jakarta.",
+            "org.eclipse.microprofile.",
+            "org.jboss.",
+            "org.slf4j.",
+            "picocli.");
+
+    @TempDir
+    static Path folder;
+
+    @Test
+    void theMetadataNameWhateverTheProgramLookedUp() throws Exception {
+        ProgramFiles files = new ProgramFiles(PROGRAM);
+        Map<String, Access> needed = new TreeMap<>();
+        Stream.concat(record().stream(), files.natives().stream())
+                .flatMap(access -> found(access, files))
+                .filter(access -> !files.metadata().covers(access))
+                .forEach(access -> needed.putIfAbsent(access.kind() + " " + access.name(), access));
+        if (System.getProperty("hydra.metadata.update") != null) {
+            Files.createDirectories(METADATA.getParent());
+            Files.writeString(METADATA, ReachabilityMetadata.write(needed.values()));
+        }
+        ReachabilityMetadata ours = new ReachabilityMetadata();
+        ours.add(METADATA.toString(), Files.readString(METADATA));
+        assertThat(needed.values())
+                .as("add them by running this test with -Dhydra.metadata.update")
+                .allMatch(ours::covers);
+        assertThat(ours.types()).as("types that are gone").allMatch(files::hasClass);
+        // A recorder that records nothing would let everything pass.
+        assertThat(needed.values()).extracting(Access::kind).contains(Access.RESOURCE, Access.DOWNCALL, Access.JNI);
+        assertThat(needed).containsKey("allDeclaredConstructors dev.hydrallm.model.Manifest");
+    }
+
+    /** What of it exists and is ours to name; a service is its file and its implementations. */
+    private static Stream<Access> found(Access access, ProgramFiles files) {
+        if (access.kind().equals(Access.SERVICE)) {
+            String file = "META-INF/services/" + access.name();
+            return Stream.concat(
+                            Stream.of(new Access(Access.RESOURCE, file, access.caller())),
+                            files.providers(access.name()).stream()
+                                    .map(each -> new Access("allDeclaredConstructors", each, access.caller())))
+                    .flatMap(each -> found(each, files));
+        }
+        return switch (access.kind()) {
+            case Access.DOWNCALL, Access.PROXY -> Stream.of(access);
+            case Access.RESOURCE ->
+                Stream.of(access)
+                        .filter(each ->
+                                files.hasResource(each.name()) && !each.name().endsWith("/"))
+                        .filter(each -> !(extension(each.caller())
+                                && extension(each.name()
+                                        .replaceFirst("META-INF/services/", "")
+                                        .replace('/', '.'))));
+            default ->
+                Stream.of(access)
+                        .filter(each -> files.hasClass(each.name().replace("[]", "")))
+                        .filter(each -> !(extension(each.caller()) && (extension(each.name()) || jdk(each.name()))));
+        };
+    }
+
+    private static boolean extension(String name) {
+        return EXTENSIONS.stream().anyMatch(name::startsWith);
+    }
+
+    private static boolean jdk(String name) {
+        return Stream.of("java.", "javax.", "jdk.", "sun.", "com.sun.management.")
+                .anyMatch(name::startsWith);
+    }
+
+    /** Runs the program as its users do. */
+    private static List<Access> record() throws Exception {
+        Path heads = TinyCheckpoint.writeHeadsConfig(folder.resolve("heads"), 2, 1, 0);
+        TinyCheckpoint.text(heads.resolve("config.json"), """
+                {"medusa_num_heads": 2, "medusa_num_layers": 1, "base_model_name_or_path": "org/base"}""");
+        TorchZip.save(heads.resolve("medusa_lm_head.pt"), TinyCheckpoint.medusa(DType.F32, 2, 1));
+        Path base = TinyCheckpoint.writeBase(folder.resolve("base"), TinyCheckpoint.base(DType.F32));
+        try (FakeHub hub = new FakeHub()) {
+            hub.putAll("org/heads", heads);
+            hub.putAll("org/base", base);
+            Path agent = agent();
+            String main = "dev.hydrallm.cli.Main";
+            // Two at a time, for two cores; the first takes longest.
+            Process server = start(hub, agent, "", main, "rehearse");
+            List<List<String>> others = List.of(
+                    List.of(main, "pull", "org/base"),
+                    List.of(main, "pack", "--model", "org/heads", "--quantize", "int8", "--output", "tiny"),
+                    List.of(main, "inspect", "--model", "tiny"),
+                    List.of(main, "chat", "--max-tokens", "4"),
+                    List.of(main, "generate", "--prompt", "def f(x):", "--max-tokens", "4", "--json"),
+                    // Only the benchmark of cold starts forgets files.
+                    List.of(AccessRecorder.class.getName(), "dev.hydrallm.evaluation.PageCache"));
+            // Beside the server, which takes longest: for two cores.
+            for (List<String> words : others) {
+                await(start(hub, agent, "def f(x):\n\n", words.toArray(String[]::new)), words.get(1));
+            }
+            await(server, "rehearse");
+        }
+        List<Access> accesses = new ArrayList<>();
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file :
+                    files.filter(each -> each.toString().endsWith(".tsv")).toList()) {
+                Files.readAllLines(file).stream().map(Access::of).forEach(accesses::add);
+            }
+        }
+        return accesses;
+    }
+
+    private static Process start(FakeHub hub, Path agent, String input, String... words)
+            throws IOException {
+        ProcessBuilder process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-javaagent:" + agent + "=" + folder.toAbsolutePath(),
+                        "-XX:+UseSerialGC",
+                        "-XX:TieredStopAtLevel=1",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "--add-opens",
+                        "java.base/java.lang=ALL-UNNAMED",
+                        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+                        "-Dhydra.home=" + Path.of("").toAbsolutePath(),
+                        "-cp",
+                        PROGRAM.resolve("quarkus-run.jar").toString())
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(log(words[1]).toFile());
+        process.command().addAll(List.of(words));
+        process.environment().put("HF_ENDPOINT", hub.address());
+        process.environment().put("HF_HOME", folder.resolve("hf").toString());
+        Process started = process.start();
+        try (OutputStream in = started.getOutputStream()) {
+            in.write(input.getBytes(StandardCharsets.UTF_8));
+        }
+        return started;
+    }
+
+    private static void await(Process process, String name) throws IOException, InterruptedException {
+        int exit = process.waitFor();
+        assertThat(exit).as(Files.readString(log(name))).isZero();
+    }
+
+    private static Path log(String name) {
+        return folder.resolve(name + ".log");
+    }
+
+    /** A jar of the recorder alone. */
+    private static Path agent() throws IOException {
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
+        manifest.getMainAttributes().put(new Attributes.Name("Premain-Class"), AccessRecorder.class.getName());
+        Path jar = folder.resolve("recorder.jar");
+        try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar), manifest)) {
+            for (Class<?> each : List.of(AccessRecorder.class, Access.class)) {
+                String name = each.getName().replace('.', '/') + ".class";
+                out.putNextEntry(new JarEntry(name));
+                out.write(each.getClassLoader().getResourceAsStream(name).readAllBytes());
+            }
+        }
+        return jar;
+    }
+}
