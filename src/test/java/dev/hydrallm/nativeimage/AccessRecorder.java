@@ -101,13 +101,6 @@ public final class AccessRecorder implements ClassFileTransformer {
         instrumentation.addTransformer(new AccessRecorder());
     }
 
-    /** Initializes classes, whose constants may look something up. */
-    public static void main(String... classes) throws ClassNotFoundException {
-        for (String name : classes) {
-            Class.forName(name);
-        }
-    }
-
     @Override
     public byte @Nullable [] transform(
             @Nullable ClassLoader loader,

@@ -2,6 +2,8 @@ package dev.hydrallm.nativeimage;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.classfile.Attributes;
+import java.lang.classfile.ClassFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +29,8 @@ final class ProgramFiles {
 
     private final Set<String> names = new HashSet<>();
     private final Map<String, List<String>> providers = new HashMap<>();
+    private final Map<String, List<String>> permitted = new HashMap<>();
+    private final List<Access> resources = new ArrayList<>();
     private final List<Access> natives = new ArrayList<>();
     private final ReachabilityMetadata metadata = new ReachabilityMetadata();
 
@@ -64,11 +68,23 @@ final class ProgramFiles {
                             .toList());
         } else if (name.startsWith("META-INF/native-image/") && name.endsWith(".json") && !ours) {
             metadata.add(name, text(jar, entry));
+        } else if (ours && name.startsWith("dev/hydrallm/") && !name.endsWith("/")) {
+            if (name.endsWith(".class")) {
+                permitted.put(
+                        name.substring(0, name.length() - ".class".length()).replace('/', '.'), permitted(jar, entry));
+            } else {
+                resources.add(new Access(Access.RESOURCE, name, "the program"));
+            }
         } else if (name.endsWith(".so") && forThisPlatform(name) && entry.getSize() < LARGEST_JNI_LIBRARY) {
-            natives.add(new Access(Access.RESOURCE, name, jar.getName()));
+            String library = Path.of(jar.getName()).getFileName() + "!" + name;
+            Set<String> types = new HashSet<>();
             Matcher found = CLASS_IN_BINARY.matcher(text(jar, entry));
             while (found.find()) {
-                longestClass(found.group()).ifPresent(type -> natives.add(new Access(Access.JNI, type, name)));
+                longestClass(found.group()).ifPresent(types::add);
+            }
+            types.forEach(type -> natives.add(new Access(Access.JNI, type, library)));
+            if (!types.isEmpty()) {
+                natives.add(new Access(Access.RESOURCE, name, library));
             }
         }
     }
@@ -83,6 +99,15 @@ final class ProgramFiles {
                 .map(each -> each.replace('/', '.'))
                 .filter(this::hasClass)
                 .findFirst();
+    }
+
+    private static List<String> permitted(JarFile jar, JarEntry entry) throws IOException {
+        try (InputStream in = jar.getInputStream(entry)) {
+            return ClassFile.of().parse(in.readAllBytes()).findAttribute(Attributes.permittedSubclasses()).stream()
+                    .flatMap(all -> all.permittedSubclasses().stream())
+                    .map(each -> each.asInternalName().replace('/', '.'))
+                    .toList();
+        }
     }
 
     private static String text(JarFile jar, JarEntry entry) throws IOException {
@@ -100,6 +125,16 @@ final class ProgramFiles {
     /** The native libraries, and the classes whose names stand in them: JNI finds classes by name. */
     List<Access> natives() {
         return natives;
+    }
+
+    /** What lies beside the program's own classes: all of it, since a run needs only some. */
+    List<Access> resources() {
+        return resources;
+    }
+
+    /** The classes that a sealed class of the program's own permits. */
+    List<String> permitted(String type) {
+        return permitted.getOrDefault(type, List.of());
     }
 
     /** The implementations that a service's file names. */

@@ -40,6 +40,7 @@ class ReachabilityIT {
 
     /** Packages of Quarkus, its extensions, and the libraries that these bring. */
     private static final List<String> EXTENSIONS = List.of(
+            "com.aayushatharva.",
             "com.fasterxml.jackson.",
             "io.micrometer.",
             "io.netty.",
@@ -60,7 +61,9 @@ class ReachabilityIT {
     void theMetadataNameWhateverTheProgramLookedUp() throws Exception {
         ProgramFiles files = new ProgramFiles(PROGRAM);
         Map<String, Access> needed = new TreeMap<>();
-        Stream.concat(record().stream(), files.natives().stream())
+        Stream.of(record(), files.natives(), files.resources())
+                .flatMap(List::stream)
+                .filter(access -> !access.caller().startsWith(CommandTour.class.getPackageName()))
                 .flatMap(access -> found(access, files))
                 .filter(access -> !files.metadata().covers(access))
                 .forEach(access -> needed.putIfAbsent(access.kind() + " " + access.name(), access));
@@ -81,6 +84,9 @@ class ReachabilityIT {
 
     /** What of it exists and is ours to name; a service is its file and its implementations. */
     private static Stream<Access> found(Access access, ProgramFiles files) {
+        if (access.kind().equals(Access.JNI)) {
+            return Stream.of(access).filter(each -> !extension(each.caller()));
+        }
         if (access.kind().equals(Access.SERVICE)) {
             String file = "META-INF/services/" + access.name();
             return Stream.concat(
@@ -100,10 +106,20 @@ class ReachabilityIT {
                                         .replaceFirst("META-INF/services/", "")
                                         .replace('/', '.'))));
             default ->
-                Stream.of(access)
+                withPermitted(access, files)
                         .filter(each -> files.hasClass(each.name().replace("[]", "")))
                         .filter(each -> !(extension(each.caller()) && (extension(each.name()) || jdk(each.name()))));
         };
+    }
+
+    /** A sealed type of ours stands for those that it permits: which of them a run meets is chance. */
+    private static Stream<Access> withPermitted(Access access, ProgramFiles files) {
+        Stream<Access> permitted = access.name().startsWith("dev.hydrallm.") && access.kind().startsWith("all")
+                ? files.permitted(access.name()).stream()
+                        .flatMap(each -> Stream.of("Constructors", "Methods", "Fields")
+                                .map(members -> new Access("allDeclared" + members, each, access.caller())))
+                : Stream.of();
+        return Stream.concat(Stream.of(access), permitted);
     }
 
     private static boolean extension(String name) {
@@ -125,22 +141,30 @@ class ReachabilityIT {
         try (FakeHub hub = new FakeHub()) {
             hub.putAll("org/heads", heads);
             hub.putAll("org/base", base);
+            String demo = Path.of("models/demo").toAbsolutePath().toString();
+            String template = Path.of("src/test/resources/templates/qwen3.jinja").toAbsolutePath().toString();
+            Path text = Files.writeString(folder.resolve("text"), "a b c d e f g h");
+            Path batch = Files.writeString(folder.resolve("batch"), "{\"prompt\": \"def f(x):\", \"max_tokens\": 2}");
+            Path commands = Files.write(
+                    folder.resolve("commands"),
+                    Stream.of(
+                                    List.of("pull", "org/base"),
+                                    List.of("pack", "--model", "org/heads", "--quantize", "int8", "--output", "tiny"),
+                                    List.of("inspect", "--model", "tiny", "--json"),
+                                    List.of("chat", "--max-tokens", "4", "--chat-template", template),
+                                    List.of("generate", "--prompt", "def f(x):", "--max-tokens", "4", "--json"),
+                                    List.of("generate", "--batch-file", batch.toString(), "--output", "out"),
+                                    List.of("eval", "perplexity", "--text", text.toString(), "--format", "json"),
+                                    List.of("eval", "compare", demo, demo, "--text", text.toString(), "--format", "json"),
+                                    List.of("bench", "--soak", "4", "--format", "json"))
+                            .map(words -> String.join("\t", words))
+                            .toList());
             Path agent = agent();
-            String main = "dev.hydrallm.cli.Main";
-            // Two at a time, for two cores; the first takes longest.
-            Process server = start(hub, agent, "", main, "rehearse");
-            List<List<String>> others = List.of(
-                    List.of(main, "pull", "org/base"),
-                    List.of(main, "pack", "--model", "org/heads", "--quantize", "int8", "--output", "tiny"),
-                    List.of(main, "inspect", "--model", "tiny"),
-                    List.of(main, "chat", "--max-tokens", "4"),
-                    List.of(main, "generate", "--prompt", "def f(x):", "--max-tokens", "4", "--json"),
-                    // Only the benchmark of cold starts forgets files.
-                    List.of(AccessRecorder.class.getName(), "dev.hydrallm.evaluation.PageCache"));
-            // Beside the server, which takes longest: for two cores.
-            for (List<String> words : others) {
-                await(start(hub, agent, "def f(x):\n\n", words.toArray(String[]::new)), words.get(1));
-            }
+            Process server = start(hub, agent, "rehearse", "dev.hydrallm.cli.Main", "rehearse");
+            // Only the benchmark of cold starts forgets files.
+            Process tour = start(
+                    hub, agent, "tour", CommandTour.class.getName(), commands.toString(), "dev.hydrallm.evaluation.PageCache");
+            await(tour, "tour");
             await(server, "rehearse");
         }
         List<Access> accesses = new ArrayList<>();
@@ -153,7 +177,7 @@ class ReachabilityIT {
         return accesses;
     }
 
-    private static Process start(FakeHub hub, Path agent, String input, String... words)
+    private static Process start(FakeHub hub, Path agent, String name, String... words)
             throws IOException {
         ProcessBuilder process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -169,13 +193,13 @@ class ReachabilityIT {
                         PROGRAM.resolve("quarkus-run.jar").toString())
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
-                .redirectOutput(log(words[1]).toFile());
+                .redirectOutput(log(name).toFile());
         process.command().addAll(List.of(words));
         process.environment().put("HF_ENDPOINT", hub.address());
         process.environment().put("HF_HOME", folder.resolve("hf").toString());
         Process started = process.start();
         try (OutputStream in = started.getOutputStream()) {
-            in.write(input.getBytes(StandardCharsets.UTF_8));
+            in.write("def f(x):\n\n".getBytes(StandardCharsets.UTF_8));
         }
         return started;
     }
@@ -196,7 +220,7 @@ class ReachabilityIT {
         manifest.getMainAttributes().put(new Attributes.Name("Premain-Class"), AccessRecorder.class.getName());
         Path jar = folder.resolve("recorder.jar");
         try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar), manifest)) {
-            for (Class<?> each : List.of(AccessRecorder.class, Access.class)) {
+            for (Class<?> each : List.of(AccessRecorder.class, Access.class, CommandTour.class)) {
                 String name = each.getName().replace('.', '/') + ".class";
                 out.putNextEntry(new JarEntry(name));
                 out.write(each.getClassLoader().getResourceAsStream(name).readAllBytes());

@@ -105,7 +105,8 @@ final class ReachabilityMetadata {
         return String.join(",", names.valueStream().map(JsonNode::asText).toList());
     }
 
-    private static String signature(JsonNode downcall) {
+    /** Of an entry of the list of C functions, as {@link Access#signature} writes it. */
+    static String signature(JsonNode downcall) {
         Map<String, String> options = new TreeMap<>();
         downcall.path("options")
                 .properties()
