@@ -66,7 +66,8 @@ final class Cli {
                 .setExecutionExceptionHandler(Cli::explain)
                 .setParameterExceptionHandler(Cli::explainUsage);
         line.setDefaultValueProvider(new EnvironmentDefaults(environment));
-        // Quarkus sets the property where it records a start for Java's ahead-of-time cache; its server would end at once.
+        // Quarkus sets the property where it records a start for Java's ahead-of-time cache; its server would end at
+        // once.
         String alone = System.clearProperty("quarkus.appcds.generate") == null ? "--help" : "rehearse";
         return line.execute(arguments.length == 0 ? new String[] {alone} : arguments);
     }

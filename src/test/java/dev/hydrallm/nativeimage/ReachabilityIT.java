@@ -114,11 +114,12 @@ class ReachabilityIT {
 
     /** A sealed type of ours stands for those that it permits: which of them a run meets is chance. */
     private static Stream<Access> withPermitted(Access access, ProgramFiles files) {
-        Stream<Access> permitted = access.name().startsWith("dev.hydrallm.") && access.kind().startsWith("all")
-                ? files.permitted(access.name()).stream()
-                        .flatMap(each -> Stream.of("Constructors", "Methods", "Fields")
-                                .map(members -> new Access("allDeclared" + members, each, access.caller())))
-                : Stream.of();
+        Stream<Access> permitted =
+                access.name().startsWith("dev.hydrallm.") && access.kind().startsWith("all")
+                        ? files.permitted(access.name()).stream()
+                                .flatMap(each -> Stream.of("Constructors", "Methods", "Fields")
+                                        .map(members -> new Access("allDeclared" + members, each, access.caller())))
+                        : Stream.of();
         return Stream.concat(Stream.of(access), permitted);
     }
 
@@ -142,7 +143,9 @@ class ReachabilityIT {
             hub.putAll("org/heads", heads);
             hub.putAll("org/base", base);
             String demo = Path.of("models/demo").toAbsolutePath().toString();
-            String template = Path.of("src/test/resources/templates/qwen3.jinja").toAbsolutePath().toString();
+            String template = Path.of("src/test/resources/templates/qwen3.jinja")
+                    .toAbsolutePath()
+                    .toString();
             Path text = Files.writeString(folder.resolve("text"), "a b c d e f g h");
             Path batch = Files.writeString(folder.resolve("batch"), "{\"prompt\": \"def f(x):\", \"max_tokens\": 2}");
             Path commands = Files.write(
@@ -155,7 +158,15 @@ class ReachabilityIT {
                                     List.of("generate", "--prompt", "def f(x):", "--max-tokens", "4", "--json"),
                                     List.of("generate", "--batch-file", batch.toString(), "--output", "out"),
                                     List.of("eval", "perplexity", "--text", text.toString(), "--format", "json"),
-                                    List.of("eval", "compare", demo, demo, "--text", text.toString(), "--format", "json"),
+                                    List.of(
+                                            "eval",
+                                            "compare",
+                                            demo,
+                                            demo,
+                                            "--text",
+                                            text.toString(),
+                                            "--format",
+                                            "json"),
                                     List.of("bench", "--soak", "4", "--format", "json"))
                             .map(words -> String.join("\t", words))
                             .toList());
@@ -163,7 +174,12 @@ class ReachabilityIT {
             Process server = start(hub, agent, "rehearse", "dev.hydrallm.cli.Main", "rehearse");
             // Only the benchmark of cold starts forgets files.
             Process tour = start(
-                    hub, agent, "tour", CommandTour.class.getName(), commands.toString(), "dev.hydrallm.evaluation.PageCache");
+                    hub,
+                    agent,
+                    "tour",
+                    CommandTour.class.getName(),
+                    commands.toString(),
+                    "dev.hydrallm.evaluation.PageCache");
             await(tour, "tour");
             await(server, "rehearse");
         }
@@ -177,8 +193,7 @@ class ReachabilityIT {
         return accesses;
     }
 
-    private static Process start(FakeHub hub, Path agent, String name, String... words)
-            throws IOException {
+    private static Process start(FakeHub hub, Path agent, String name, String... words) throws IOException {
         ProcessBuilder process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-javaagent:" + agent + "=" + folder.toAbsolutePath(),

@@ -53,8 +53,8 @@ class ReachabilityMetadataTest {
 
     @Test
     void eachEntryOfTheProgramsMetadataIsMissedWhenItIsGone() throws IOException {
-        String text = Files.readString(Path.of(
-                "src/main/resources/META-INF/native-image/dev.hydrallm/hydra/reachability-metadata.json"));
+        String text = Files.readString(
+                Path.of("src/main/resources/META-INF/native-image/dev.hydrallm/hydra/reachability-metadata.json"));
         ObjectMapper mapper = new ObjectMapper();
         for (String list : List.of("/reflection", "/resources", "/foreign/downcalls")) {
             int entries = mapper.readTree(text).at(list).size();
@@ -63,14 +63,17 @@ class ReachabilityMetadataTest {
                 JsonNode less = mapper.readTree(text);
                 JsonNode gone = ((ArrayNode) less.at(list)).remove(i);
                 Access access = switch (list) {
-                    case "/resources" -> access(Access.RESOURCE, gone.path("glob").asText());
+                    case "/resources" ->
+                        access(Access.RESOURCE, gone.path("glob").asText());
                     case "/foreign/downcalls" -> access(Access.DOWNCALL, ReachabilityMetadata.signature(gone));
                     default ->
                         gone.path("type").isTextual()
                                 ? access(Access.TYPE, gone.path("type").asText())
                                 : access(Access.PROXY, gone.at("/type/proxy/0").asText());
                 };
-                assertThat(read("reachability-metadata.json", text).covers(access)).as(access.toString()).isTrue();
+                assertThat(read("reachability-metadata.json", text).covers(access))
+                        .as(access.toString())
+                        .isTrue();
                 assertThat(read("reachability-metadata.json", less.toString()).covers(access))
                         .as(access.toString())
                         .isFalse();
@@ -93,8 +96,12 @@ class ReachabilityMetadataTest {
                 "{\"resources\": {\"includes\": [{\"pattern\": \"\\\\Qlib/a.so\\\\E\"}]}}",
                 "{\"resources\": [{\"glob\": \"lib/*\"}]}")) {
             ReachabilityMetadata resources = read("resource-config.json", text);
-            assertThat(resources.covers(access(Access.RESOURCE, "lib/a.so"))).as(text).isTrue();
-            assertThat(resources.covers(access(Access.RESOURCE, "other/lib/a.so"))).as(text).isFalse();
+            assertThat(resources.covers(access(Access.RESOURCE, "lib/a.so")))
+                    .as(text)
+                    .isTrue();
+            assertThat(resources.covers(access(Access.RESOURCE, "other/lib/a.so")))
+                    .as(text)
+                    .isFalse();
         }
         assertThat(read("proxy-config.json", "[[\"a.First\", \"a.Second\"]]")
                         .covers(access(Access.PROXY, "a.First,a.Second")))

@@ -98,6 +98,16 @@ final class LauncherTest {
     }
 
     @Test
+    void aCacheOfAnotherProgramIsNotUsed() throws Exception {
+        environment.put("FAKE_CACHE", "1");
+        assertThat(run("--version").out).contains("-XX:AOTCache=");
+        Files.setLastModifiedTime(
+                home.resolve("target/quarkus-app/quarkus-run.jar"),
+                FileTime.from(Instant.now().plusSeconds(60)));
+        assertThat(run("--version").out).doesNotContain("-XX:AOTCache=");
+    }
+
+    @Test
     void aLinkFromElsewhereFindsTheFolder() throws Exception {
         Path links = Files.createDirectories(folder.resolve("bin"));
         Files.createSymbolicLink(links.resolve("first"), Path.of("../a place with spaces/hydra"));
