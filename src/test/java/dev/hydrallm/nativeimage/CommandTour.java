@@ -11,13 +11,13 @@ public final class CommandTour {
     /**
      * Ends with 1 when a command fails.
      *
-     * @param arguments a file with a command a line, its words separated by tabs; classes that are initialized too
+     * @param arguments a file with a command a line, its words separated by blanks; classes that are initialized too
      */
     public static void main(String... arguments) throws Exception {
         Method run = Class.forName("dev.hydrallm.cli.Cli").getDeclaredMethod("run", String[].class);
         run.setAccessible(true);
         for (String command : Files.readAllLines(Path.of(arguments[0]))) {
-            if (!Integer.valueOf(0).equals(run.invoke(null, (Object) command.split("\t", -1)))) {
+            if (!Integer.valueOf(0).equals(run.invoke(null, (Object) command.split(" ", -1)))) {
                 System.err.println("failed: " + command);
                 System.exit(1);
             }

@@ -2,23 +2,11 @@ package dev.hydrallm.nativeimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hydrallm.model.DType;
-import dev.hydrallm.testing.FakeHub;
-import dev.hydrallm.testing.TinyCheckpoint;
-import dev.hydrallm.testing.TorchZip;
-import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.jar.Attributes;
-import java.util.jar.JarEntry;
-import java.util.jar.JarOutputStream;
-import java.util.jar.Manifest;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -61,7 +49,7 @@ class ReachabilityIT {
     void theMetadataNameWhateverTheProgramLookedUp() throws Exception {
         ProgramFiles files = new ProgramFiles(PROGRAM);
         Map<String, Access> needed = new TreeMap<>();
-        Stream.of(record(), files.natives(), files.resources())
+        Stream.of(RecordedRuns.of(PROGRAM, folder), files.natives(), files.resources())
                 .flatMap(List::stream)
                 .filter(access -> !access.caller().startsWith(CommandTour.class.getPackageName()))
                 .flatMap(access -> found(access, files))
@@ -139,117 +127,5 @@ class ReachabilityIT {
     private static boolean jdk(String name) {
         return Stream.of("java.", "javax.", "jdk.", "sun.", "com.sun.management.")
                 .anyMatch(name::startsWith);
-    }
-
-    /** Runs the program as its users do. */
-    private static List<Access> record() throws Exception {
-        Path heads = TinyCheckpoint.writeHeadsConfig(folder.resolve("heads"), 2, 1, 0);
-        TinyCheckpoint.text(heads.resolve("config.json"), """
-                {"medusa_num_heads": 2, "medusa_num_layers": 1, "base_model_name_or_path": "org/base"}""");
-        TorchZip.save(heads.resolve("medusa_lm_head.pt"), TinyCheckpoint.medusa(DType.F32, 2, 1));
-        Path base = TinyCheckpoint.writeBase(folder.resolve("base"), TinyCheckpoint.base(DType.F32));
-        try (FakeHub hub = new FakeHub()) {
-            hub.putAll("org/heads", heads);
-            hub.putAll("org/base", base);
-            String demo = Path.of("models/demo").toAbsolutePath().toString();
-            String template = Path.of("src/test/resources/templates/qwen3.jinja")
-                    .toAbsolutePath()
-                    .toString();
-            Path text = Files.writeString(folder.resolve("text"), "a b c d e f g h");
-            Path batch = Files.writeString(folder.resolve("batch"), "{\"prompt\": \"def f(x):\", \"max_tokens\": 2}");
-            Path commands = Files.write(
-                    folder.resolve("commands"),
-                    Stream.of(
-                                    List.of("pull", "org/base"),
-                                    List.of("pack", "--model", "org/heads", "--quantize", "int8", "--output", "tiny"),
-                                    List.of("inspect", "--model", "tiny", "--json"),
-                                    List.of("chat", "--max-tokens", "4", "--chat-template", template),
-                                    List.of("generate", "--prompt", "def f(x):", "--max-tokens", "4", "--json"),
-                                    List.of("generate", "--batch-file", batch.toString(), "--output", "out"),
-                                    List.of("eval", "perplexity", "--text", text.toString(), "--format", "json"),
-                                    List.of(
-                                            "eval",
-                                            "compare",
-                                            demo,
-                                            demo,
-                                            "--text",
-                                            text.toString(),
-                                            "--format",
-                                            "json"),
-                                    List.of("bench", "--soak", "4", "--format", "json"))
-                            .map(words -> String.join("\t", words))
-                            .toList());
-            Path agent = agent();
-            Process server = start(hub, agent, "rehearse", "dev.hydrallm.cli.Main", "rehearse");
-            // Only the benchmark of cold starts forgets files.
-            Process tour = start(
-                    hub,
-                    agent,
-                    "tour",
-                    CommandTour.class.getName(),
-                    commands.toString(),
-                    "dev.hydrallm.evaluation.PageCache");
-            await(tour, "tour");
-            await(server, "rehearse");
-        }
-        List<Access> accesses = new ArrayList<>();
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file :
-                    files.filter(each -> each.toString().endsWith(".tsv")).toList()) {
-                Files.readAllLines(file).stream().map(Access::of).forEach(accesses::add);
-            }
-        }
-        return accesses;
-    }
-
-    private static Process start(FakeHub hub, Path agent, String name, String... words) throws IOException {
-        ProcessBuilder process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-javaagent:" + agent + "=" + folder.toAbsolutePath(),
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--add-opens",
-                        "java.base/java.lang=ALL-UNNAMED",
-                        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
-                        "-Dhydra.home=" + Path.of("").toAbsolutePath(),
-                        "-cp",
-                        PROGRAM.resolve("quarkus-run.jar").toString())
-                .directory(folder.toFile())
-                .redirectErrorStream(true)
-                .redirectOutput(log(name).toFile());
-        process.command().addAll(List.of(words));
-        process.environment().put("HF_ENDPOINT", hub.address());
-        process.environment().put("HF_HOME", folder.resolve("hf").toString());
-        Process started = process.start();
-        try (OutputStream in = started.getOutputStream()) {
-            in.write("def f(x):\n\n".getBytes(StandardCharsets.UTF_8));
-        }
-        return started;
-    }
-
-    private static void await(Process process, String name) throws IOException, InterruptedException {
-        int exit = process.waitFor();
-        assertThat(exit).as(Files.readString(log(name))).isZero();
-    }
-
-    private static Path log(String name) {
-        return folder.resolve(name + ".log");
-    }
-
-    /** A jar of the recorder alone. */
-    private static Path agent() throws IOException {
-        Manifest manifest = new Manifest();
-        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
-        manifest.getMainAttributes().put(new Attributes.Name("Premain-Class"), AccessRecorder.class.getName());
-        Path jar = folder.resolve("recorder.jar");
-        try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar), manifest)) {
-            for (Class<?> each : List.of(AccessRecorder.class, Access.class, CommandTour.class)) {
-                String name = each.getName().replace('.', '/') + ".class";
-                out.putNextEntry(new JarEntry(name));
-                out.write(each.getClassLoader().getResourceAsStream(name).readAllBytes());
-            }
-        }
-        return jar;
     }
 }
