@@ -5,7 +5,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The tensors of a weights file, read into memory outside the heap. Several threads take the file's chunks in turn, verify each
  * and copy it to the tensors that lie in it, so a tensor can be had as soon as its last chunk is verified, while the rest is
- * still on its way.
+ * still on its way. They pause while more than {@value #AHEAD} bytes wait to be taken, unless somebody waits for what they would
+ * read next; the memory of released tensors is used for the next ones.
  *
  * <p>Thread-safe. The first thing that is wrong with the file ends all reading and is what every later call throws.
  */
@@ -30,6 +30,9 @@ final class PackedWeights implements AutoCloseable {
         NOTHING
     }
 
+    /** Bytes that are read ahead of who takes them. */
+    static final long AHEAD = 64 << 20;
+
     /** Bytes of a tensor that is worth giving back by itself; smaller ones share an arena. */
     static final long LARGE = 1 << 20;
 
@@ -41,6 +44,12 @@ final class PackedWeights implements AutoCloseable {
     private final Map<String, Slot> slots = new LinkedHashMap<>();
     private final List<Slot> inOrder;
     private final Arena shared = Arena.ofShared();
+    private final TensorMemory memory = new TensorMemory();
+
+    /** Bytes of large tensors that nobody took yet, and how many threads wait for a tensor. */
+    private long ahead;
+
+    private int waiting;
 
     /** Chunks that no reader took yet, and where the next one is. */
     private int[] chunks = {};
@@ -59,11 +68,12 @@ final class PackedWeights implements AutoCloseable {
         boolean wanted;
         long missing;
 
+        boolean taken;
+
         @Nullable
         MemorySegment data;
 
-        @Nullable
-        Arena arena;
+        TensorMemory.@Nullable Lease lease;
 
         Slot(SafetensorsHeader.Entry entry, long dataBegin) {
             this.entry = entry;
@@ -73,7 +83,12 @@ final class PackedWeights implements AutoCloseable {
 
         void want() {
             wanted = true;
-            missing = end - begin;
+            taken = false;
+            missing = bytes();
+        }
+
+        long bytes() {
+            return end - begin;
         }
 
         boolean isThere() {
@@ -160,6 +175,7 @@ final class PackedWeights implements AutoCloseable {
         while (true) {
             checkUsable();
             if (slot.isThere()) {
+                takeAway(slot);
                 return slot.entry.view(memory(slot).asReadOnly());
             }
             if (!slot.wanted && running == 0) {
@@ -169,20 +185,34 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
+    private void takeAway(Slot slot) {
+        if (!slot.taken && slot.lease != null) {
+            ahead -= slot.bytes();
+            notifyAll();
+        }
+        slot.taken = true;
+    }
+
     /** Frees a tensor's memory, which nobody may look at any more. Small ones stay: they are not worth the trouble. */
     void release(String name) {
-        Arena freed;
+        TensorMemory.Lease ended;
+        boolean reading;
         synchronized (this) {
             Slot slot = slot(name);
-            freed = slot.arena;
-            if (freed == null || slot.missing > 0) {
+            ended = slot.lease;
+            if (ended == null || slot.missing > 0) {
                 return;
             }
+            takeAway(slot);
             slot.wanted = false;
-            slot.arena = null;
+            slot.lease = null;
             slot.data = null;
+            reading = running > 0;
         }
-        freed.close();
+        memory.giveBack(ended);
+        if (!reading) {
+            memory.freeUnused();
+        }
     }
 
     /**
@@ -211,6 +241,8 @@ final class PackedWeights implements AutoCloseable {
     }
 
     private synchronized void waitWhile(BooleanSupplier unfinished) {
+        waiting++;
+        notifyAll();
         try {
             while (unfinished.getAsBoolean() && failure == null && !closed) {
                 wait();
@@ -218,6 +250,8 @@ final class PackedWeights implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while " + file + " was read", e);
+        } finally {
+            waiting--;
         }
     }
 
@@ -249,13 +283,16 @@ final class PackedWeights implements AutoCloseable {
                 distribute(chunk, reader.read(chunk));
             }
         } catch (Throwable e) {
-            fail(e);
+            fail(e); // an interrupt, too: only close interrupts
         } finally {
             end();
         }
     }
 
-    private synchronized int claim() {
+    private synchronized int claim() throws InterruptedException {
+        while (ahead > AHEAD && waiting == 0 && !closed && failure == null) {
+            wait();
+        }
         return closed || failure != null || nextChunk == chunks.length ? -1 : chunks[nextChunk++];
     }
 
@@ -265,9 +302,15 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
-    private synchronized void end() {
-        running--;
-        notifyAll();
+    private void end() {
+        boolean last;
+        synchronized (this) {
+            last = --running == 0;
+            notifyAll();
+        }
+        if (last) {
+            memory.freeUnused();
+        }
     }
 
     /** Copies a verified chunk to the tensors that lie in it and are not there yet. */
@@ -304,15 +347,14 @@ final class PackedWeights implements AutoCloseable {
         return slot.wanted && slot.missing > 0 && !closed ? memory(slot) : null;
     }
 
-    @SuppressWarnings("MustBeClosedChecker") // release or close does
     private MemorySegment memory(Slot slot) {
         if (slot.data == null) {
-            long bytes = slot.end - slot.begin;
-            if (bytes < LARGE) {
-                slot.data = shared.allocate(bytes, PackLayout.ALIGNMENT);
+            if (slot.bytes() < LARGE) {
+                slot.data = shared.allocate(slot.bytes(), PackLayout.ALIGNMENT);
             } else {
-                slot.arena = Arena.ofShared();
-                slot.data = NativeMemory.allocate(bytes, slot.arena);
+                slot.lease = memory.lease(slot.bytes());
+                slot.data = slot.lease.bytes();
+                ahead += slot.bytes();
             }
         }
         return slot.data;
@@ -339,15 +381,8 @@ final class PackedWeights implements AutoCloseable {
         }
         ending.forEach(Thread::interrupt);
         joinAll(ending);
-        List<Arena> arenas = new ArrayList<>(List.of(shared));
-        synchronized (this) {
-            for (Slot slot : inOrder) {
-                if (slot.arena != null) {
-                    arenas.add(slot.arena);
-                }
-            }
-        }
-        arenas.forEach(Arena::close);
+        shared.close();
+        memory.close();
     }
 
     private static void joinAll(List<Thread> threads) {

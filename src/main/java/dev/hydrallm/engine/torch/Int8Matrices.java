@@ -9,6 +9,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,6 +40,7 @@ final class Int8Matrices implements AutoCloseable {
     private final Map<String, PackLayout.Matrix> matrices = new HashMap<>();
     private final List<Begun> begun = new ArrayList<>();
     private final ExecutorService processors;
+    private final TensorMemory scratch = new TensorMemory();
 
     /** The embedding, where it is looked up as int8 rows: a tied language-model head is made of the same. */
     private volatile Optional<Int8Matrix> lookup = Optional.empty();
@@ -48,9 +50,9 @@ final class Int8Matrices implements AutoCloseable {
      *
      * @param codes (rows, columns), signed bytes
      * @param scales (rows), single precision
-     * @param arena what holds both; empty for the model's own
+     * @param end gives back the memory of both, if it is not the model's own
      */
-    record Int8Matrix(PackLayout.Matrix matrix, MemorySegment codes, MemorySegment scales, Optional<Arena> arena)
+    record Int8Matrix(PackLayout.Matrix matrix, MemorySegment codes, MemorySegment scales, Runnable end)
             implements AutoCloseable {
         /** The codes as a tensor, without a copy. */
         PtNDArray codes(PtNDManager manager) {
@@ -62,10 +64,10 @@ final class Int8Matrices implements AutoCloseable {
             return tensor(manager, scales, new Shape(matrix.rows()), DataType.FLOAT32);
         }
 
-        /** Frees what was converted. */
+        /** Ends the use of what was converted. */
         @Override
         public void close() {
-            arena.ifPresent(Arena::close);
+            end.run();
         }
     }
 
@@ -104,10 +106,15 @@ final class Int8Matrices implements AutoCloseable {
      *
      * @throws ModelFormatException when a weight is infinite or not a number
      */
+    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
     Int8Matrix embedding() {
         PackLayout.Matrix matrix = matrix("embedding");
-        Int8Matrix rows = rows(matrix);
-        if (rows.arena().isPresent()) {
+        Int8Matrix rows;
+        if (isStoredSo(matrix)) {
+            rows = stored(matrix);
+        } else {
+            Arena arena = Arena.ofShared();
+            rows = converted(matrix, arena.allocate(bytes(matrix), Long.BYTES), arena::close);
             release(matrix);
         }
         lookup = Optional.of(rows);
@@ -146,15 +153,7 @@ final class Int8Matrices implements AutoCloseable {
 
     private IValue pack(List<PackLayout.Matrix> parts) {
         JniUtils.setGraphExecutorOptimize(false); // the flag is this thread's
-        try (IValue quantized = quantized(parts)) {
-            // The embedding is looked up where it lies.
-            parts.stream().filter(part -> !part.name().equals("embedding")).forEach(this::release);
-            return script.call("pack", quantized);
-        }
-    }
-
-    /** A quantized tensor that is a copy, so the parts may go. */
-    private IValue quantized(List<PackLayout.Matrix> parts) {
+        IValue packed;
         try (Values scope = new Values()) {
             List<Int8Matrix> rows = parts.stream()
                     .map(part -> looked(part).orElseGet(() -> scope.own(rows(part))))
@@ -163,8 +162,11 @@ final class Int8Matrices implements AutoCloseable {
                     rows.stream().map(each -> each.codes(manager)).toList(), scope);
             PtNDArray scales = TorchWeights.joined(
                     rows.stream().map(each -> each.scales(manager)).toList(), scope);
-            return script.call("quantized", scope.of(codes), scope.of(scales));
+            packed = script.call("pack", scope.of(codes), scope.of(scales));
         }
+        // A copy, so the parts may go; but the embedding is looked up where it lies.
+        parts.stream().filter(part -> !part.name().equals("embedding")).forEach(this::release);
+        return packed;
     }
 
     private Optional<Int8Matrix> looked(PackLayout.Matrix part) {
@@ -179,30 +181,52 @@ final class Int8Matrices implements AutoCloseable {
         PackLayout.stored(matrix, model.manifest().quantization()).forEach(stored -> model.release(stored.name()));
     }
 
-    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
+    private boolean isStoredSo(PackLayout.Matrix matrix) {
+        return format(matrix) instanceof WeightFormat.Int8;
+    }
+
+    /** A matrix's rows until they are packed. */
     private Int8Matrix rows(PackLayout.Matrix matrix) {
-        WeightFormat format = format(matrix);
-        if (format instanceof WeightFormat.Int8) {
-            return new Int8Matrix(
-                    matrix,
-                    model.tensor(matrix.name() + ".weight").data(),
-                    model.tensor(matrix.name() + ".scale").data(),
-                    Optional.empty());
+        if (isStoredSo(matrix)) {
+            return stored(matrix);
         }
-        Int8Rows source = Int8Rows.of(model, matrix, format);
-        Arena arena = Arena.ofShared();
+        TensorMemory.Lease room = scratch.lease(bytes(matrix));
+        return converted(matrix, room.bytes(), () -> scratch.giveBack(room));
+    }
+
+    private Int8Matrix stored(PackLayout.Matrix matrix) {
+        return new Int8Matrix(
+                matrix,
+                model.tensor(matrix.name() + ".weight").data(),
+                model.tensor(matrix.name() + ".scale").data(),
+                () -> {});
+    }
+
+    /** Bytes of a matrix's codes and of the scales behind them. */
+    private static long bytes(PackLayout.Matrix matrix) {
+        return scalesAt(matrix) + matrix.rows() * Float.BYTES;
+    }
+
+    private static long scalesAt(PackLayout.Matrix matrix) {
+        return Math.ceilDiv(matrix.rows() * matrix.columns(), Long.BYTES) * Long.BYTES;
+    }
+
+    private Int8Matrix converted(PackLayout.Matrix matrix, MemorySegment room, Runnable end) {
         Int8Matrix rows = new Int8Matrix(
                 matrix,
-                arena.allocate(matrix.rows() * matrix.columns(), Long.BYTES),
-                arena.allocate(matrix.rows() * Float.BYTES, Long.BYTES),
-                Optional.of(arena));
+                room.asSlice(0, matrix.rows() * matrix.columns()),
+                room.asSlice(scalesAt(matrix), matrix.rows() * Float.BYTES),
+                end);
         try {
-            convert(source, rows);
+            convert(Int8Rows.of(model, matrix, format(matrix)), rows);
             return rows;
         } catch (IllegalArgumentException e) {
             rows.close();
             throw new ModelFormatException(
                     model.directory() + ": " + matrix.name() + ": " + e.getMessage() + ": pack the model again", e);
+        } catch (RuntimeException e) {
+            rows.close();
+            throw e;
         }
     }
 
@@ -219,6 +243,7 @@ final class Int8Matrices implements AutoCloseable {
     public void close() {
         processors.shutdownNow();
         processors.close();
+        scratch.close();
         for (Begun matrix : begun) {
             if (!matrix.taken && matrix.packed.state() == Future.State.SUCCESS) {
                 matrix.packed.resultNow().close();
