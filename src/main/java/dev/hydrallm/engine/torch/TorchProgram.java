@@ -25,6 +25,9 @@ final class TorchProgram implements AutoCloseable {
     /** Rows of a slot that wait for the draft layers at most. */
     static final int UNDRAFTED_ROWS = 128;
 
+    /** Weights from which on the heap's leftovers are worth a call or two. */
+    private static final long LARGE_MODEL = 50_000_000;
+
     private final PtNDManager manager;
     private final Script script;
     private final TorchWeights weights;
@@ -50,12 +53,20 @@ final class TorchProgram implements AutoCloseable {
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
         shapes = new RowShapes(manager);
+        boolean large = model.weights() >= LARGE_MODEL;
+        if (large) {
+            NativeHeap.giveBackBlocks();
+        }
         try (Int8Matrices int8 = new Int8Matrices(model, manager, script)) {
             weights = new TorchWeights(model, manager, kind, int8, values);
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
             close();
             throw e;
+        } finally {
+            if (large) {
+                NativeHeap.keepBlocks();
+            }
         }
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),
