@@ -2,10 +2,7 @@ package dev.hydrallm.model;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,13 +33,11 @@ final class PackedWeights implements AutoCloseable {
     /** Bytes of a tensor that is worth giving back by itself; smaller ones share an arena. */
     static final long LARGE = 1 << 20;
 
-    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     private final Path file;
     private final FileDigest digest;
     private final LoadOptions options;
-    private final Map<String, Slot> slots = new LinkedHashMap<>();
-    private final List<Slot> inOrder;
+    private final Map<String, TensorSlot> slots = new LinkedHashMap<>();
+    private final List<TensorSlot> inOrder;
     private final Arena shared = Arena.ofShared();
     private final TensorMemory memory = new TensorMemory();
 
@@ -60,47 +55,7 @@ final class PackedWeights implements AutoCloseable {
     private @Nullable Throwable failure;
     private boolean closed;
 
-    /** A tensor's place: in the file, and in memory from its first chunk until it is released. */
-    private static final class Slot {
-        final SafetensorsHeader.Entry entry;
-        final long begin;
-        final long end;
-        boolean wanted;
-        long missing;
-
-        boolean taken;
-
-        @Nullable
-        MemorySegment data;
-
-        TensorMemory.@Nullable Lease lease;
-
-        Slot(SafetensorsHeader.Entry entry, long dataBegin) {
-            this.entry = entry;
-            this.begin = dataBegin + entry.begin();
-            this.end = dataBegin + entry.end();
-        }
-
-        void want() {
-            wanted = true;
-            taken = false;
-            missing = bytes();
-        }
-
-        long bytes() {
-            return end - begin;
-        }
-
-        boolean isThere() {
-            return wanted && missing == 0;
-        }
-
-        boolean overlaps(long from, long to) {
-            return begin < to && end > from;
-        }
-    }
-
-    private PackedWeights(Path file, FileDigest digest, LoadOptions options, List<Slot> inOrder) {
+    private PackedWeights(Path file, FileDigest digest, LoadOptions options, List<TensorSlot> inOrder) {
         this.file = file;
         this.digest = digest;
         this.options = options;
@@ -116,34 +71,22 @@ final class PackedWeights implements AutoCloseable {
      */
     static PackedWeights open(Path file, FileDigest digest, LoadOptions options, Keep keep) {
         try (ChunkReader reader = new ChunkReader(file, digest, options)) {
-            if (digest.bytes() < Long.BYTES) {
-                throw new ModelFormatException(file + ": " + digest.bytes() + " bytes are no safetensors file");
-            }
-            MemorySegment chunk = reader.read(0);
-            long headerLength =
-                    SafetensorsHeader.checkedLength(file, chunk.get(LENGTH, 0), digest.bytes() - Long.BYTES);
-            byte[] start = new byte[Math.toIntExact(Long.BYTES + headerLength)];
-            int last = -1;
-            for (int done = 0; done < start.length; done += (int) chunk.byteSize()) {
-                chunk = ++last == 0 ? chunk : reader.read(last);
-                int length = (int) Math.min(chunk.byteSize(), start.length - done);
-                MemorySegment.copy(chunk, ValueLayout.JAVA_BYTE, 0, start, done, length);
-            }
-            byte[] header = Arrays.copyOfRange(start, Long.BYTES, start.length);
-            List<Slot> inOrder = SafetensorsHeader.parse(file, header, digest.bytes() - start.length).stream()
-                    .map(entry -> new Slot(entry, start.length))
+            FirstChunks first = FirstChunks.read(file, digest, reader);
+            List<TensorSlot> inOrder = first.entries().stream()
+                    .map(entry -> new TensorSlot(entry, first.dataBegin()))
                     .toList();
             PackedWeights weights = new PackedWeights(file, digest, options, inOrder);
             if (keep == Keep.TENSORS) {
-                inOrder.stream().filter(PackedWeights::holdsWeights).forEach(Slot::want);
+                inOrder.stream().filter(PackedWeights::holdsWeights).forEach(TensorSlot::want);
             }
-            weights.distribute(last, chunk);
-            weights.begin(IntStream.range(last + 1, digest.chunks().size()).toArray());
+            weights.distribute(first.last(), first.bytes());
+            weights.begin(
+                    IntStream.range(first.last() + 1, digest.chunks().size()).toArray());
             return weights;
         }
     }
 
-    private static boolean holdsWeights(Slot slot) {
+    private static boolean holdsWeights(TensorSlot slot) {
         return !slot.entry.name().startsWith(PackLayout.PAD_PREFIX);
     }
 
@@ -157,8 +100,8 @@ final class PackedWeights implements AutoCloseable {
         return slot(entry.name()).begin;
     }
 
-    private Slot slot(String name) {
-        Slot slot = slots.get(name);
+    private TensorSlot slot(String name) {
+        TensorSlot slot = slots.get(name);
         if (slot == null) {
             throw new ModelFormatException(file + ": tensor " + name + " is missing");
         }
@@ -171,7 +114,7 @@ final class PackedWeights implements AutoCloseable {
      * @throws ModelFormatException when the file is damaged, or has no tensor of that name
      */
     synchronized TensorView take(String name) {
-        Slot slot = slot(name);
+        TensorSlot slot = slot(name);
         while (true) {
             checkUsable();
             if (slot.isThere()) {
@@ -185,7 +128,7 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
-    private void takeAway(Slot slot) {
+    private void takeAway(TensorSlot slot) {
         if (!slot.taken && slot.lease != null) {
             ahead -= slot.bytes();
             notifyAll();
@@ -198,7 +141,7 @@ final class PackedWeights implements AutoCloseable {
         TensorMemory.Lease ended;
         boolean reading;
         synchronized (this) {
-            Slot slot = slot(name);
+            TensorSlot slot = slot(name);
             ended = slot.lease;
             if (ended == null || slot.missing > 0) {
                 return;
@@ -257,7 +200,7 @@ final class PackedWeights implements AutoCloseable {
 
     /** Reads all that was released: who asks for one tensor again asks for the others, too. */
     private void readAgain() {
-        inOrder.stream().filter(slot -> !slot.wanted && holdsWeights(slot)).forEach(Slot::want);
+        inOrder.stream().filter(slot -> !slot.wanted && holdsWeights(slot)).forEach(TensorSlot::want);
         begin(IntStream.range(0, digest.chunks().size()).filter(this::isMissing).toArray());
     }
 
@@ -318,7 +261,7 @@ final class PackedWeights implements AutoCloseable {
         long begin = FileDigest.begin(chunk);
         long end = begin + bytes.byteSize();
         for (int i = firstEndingBehind(begin); i < inOrder.size() && inOrder.get(i).begin < end; i++) {
-            Slot slot = inOrder.get(i);
+            TensorSlot slot = inOrder.get(i);
             long from = Math.max(begin, slot.begin);
             long to = Math.min(end, slot.end);
             MemorySegment target = missing(slot);
@@ -343,11 +286,11 @@ final class PackedWeights implements AutoCloseable {
         return low;
     }
 
-    private synchronized @Nullable MemorySegment missing(Slot slot) {
+    private synchronized @Nullable MemorySegment missing(TensorSlot slot) {
         return slot.wanted && slot.missing > 0 && !closed ? memory(slot) : null;
     }
 
-    private MemorySegment memory(Slot slot) {
+    private MemorySegment memory(TensorSlot slot) {
         if (slot.data == null) {
             if (slot.bytes() < LARGE) {
                 slot.data = shared.allocate(slot.bytes(), PackLayout.ALIGNMENT);
@@ -360,7 +303,7 @@ final class PackedWeights implements AutoCloseable {
         return slot.data;
     }
 
-    private synchronized void arrived(Slot slot, long bytes) {
+    private synchronized void arrived(TensorSlot slot, long bytes) {
         slot.missing -= bytes;
         if (slot.missing == 0) {
             notifyAll();
