@@ -99,6 +99,7 @@ final class CpuWeights implements AutoCloseable {
         } finally {
             processors.shutdownNow();
             processors.close();
+            source.close();
         }
     }
 
@@ -132,7 +133,7 @@ final class CpuWeights implements AutoCloseable {
         if (model.manifest().quantization().get(TensorGroup.EMBEDDING) instanceof WeightFormat.Floats) {
             return Embedding.of(model.tensor("embedding.weight"));
         }
-        lookedUp = source.rows(source.matrix("embedding"));
+        lookedUp = source.lastingRows(source.matrix("embedding"));
         return Embedding.of(lookedUp);
     }
 
