@@ -71,7 +71,7 @@ public final class TorchProgram implements DecoderProgram {
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
-        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager));
+        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager), options.slots());
         try (Int8Matrices int8 = new Int8Matrices(model, manager, script)) {
             weights = new TorchWeights(model, manager, kind, int8, values);
             model.awaitVerified();
