@@ -67,13 +67,7 @@ BOTH static float weigh(float *scores, int64_t from, int64_t to, float scale) {
     const int64_t first = from / 16 * 16, end = padded(to, 16);
     for (int64_t i = first; i < from; i++) scores[i] = -INFINITY;
     for (int64_t i = to; i < end; i++) scores[i] = -INFINITY;
-    v16 most = load(scores + first);
-    for (int64_t i = first + 16; i < end; i += 16) {
-        const v16 s = load(scores + i);
-        most = choose(s > most, s, most);
-    }
-    float largest = most[0];
-    for (int i = 1; i < 16; i++) largest = most[i] > largest ? most[i] : largest;
+    const float largest = largest_of(scores + first, end - first, 0);
     v16 sum = {};
     for (int64_t i = first; i < end; i += 16) {
         const v16 distance = (load(scores + i) - largest) * scale;

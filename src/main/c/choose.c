@@ -1,11 +1,5 @@
 #include "kernels.h"
 
-BOTH static float largest_of(const float *row, int64_t count) {
-    float largest = row[0];
-    for (int64_t i = 1; i < count; i++) largest = row[i] > largest ? row[i] : largest;
-    return largest;
-}
-
 /* Whether any of some numbers is above a bound. */
 BOTH static int any_above(const float *row, int64_t count, float bound) {
     int above = 0;
@@ -28,7 +22,7 @@ void hydra_top(const float *row, int64_t count, int32_t *places, int64_t wanted)
 }
 
 BOTH void hydra_softmax(float *row, int64_t count, float temperature) {
-    const float largest = largest_of(row, count);
+    const float largest = largest_of(row, count, 0);
     v16 sum = {};
     int64_t i = 0;
     for (; count - i >= 16; i += 16) {

@@ -30,6 +30,23 @@ INLINE float sum_of(v16 x) {
 INLINE int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t padded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
+/* The largest of some numbers, or of their sizes. NaN is skipped. */
+INLINE float largest_of(const float *row, int64_t count, int sizes) {
+    v16 most = all(sizes ? 0 : row[0]);
+    int64_t i = 0;
+    for (; count - i >= 16; i += 16) {
+        const v16 x = load(row + i), own = sizes ? (v16)((i16)x & 0x7fffffff) : x;
+        most = choose(own > most, own, most);
+    }
+    float largest = most[0];
+    for (int lane = 1; lane < 16; lane++) largest = most[lane] > largest ? most[lane] : largest;
+    for (; i < count; i++) {
+        const float own = sizes ? __builtin_fabsf(row[i]) : row[i];
+        largest = own > largest ? own : largest;
+    }
+    return largest;
+}
+
 /* Rows of activations as codes: a row is codes * scale. */
 typedef struct {
     int8_t *codes; /* (rows, stride), padded with 0 */

@@ -35,18 +35,25 @@ BOTH static void turn(float *head, const float *factors, int64_t dim) {
     }
 }
 
+/* x / (1 + exp(-x)) without large powers. */
+INLINE v16 silu(v16 x) {
+    const i16 negative = x < 0.0f;
+    const v16 e = exponential(choose(negative, x, -x));
+    return x * choose(negative, e, all(1)) / (1.0f + e);
+}
+
+INLINE v16 joined(v16 gate, v16 up, int what) { return what == ADD ? silu(gate) + up : silu(gate) * up; }
+
 /* out = silu(gate) * up, or silu(gate) + up. */
 BOTH static void swish(const float *gate, const float *up, int64_t count, float *out, int what) {
-    for (int64_t i = 0; i < count; i += 16) {
+    int64_t i = 0;
+    for (; count - i >= 16; i += 16) store(out + i, joined(load(gate + i), load(up + i), what));
+    if (i < count) {
         float g[16] = {}, u[16] = {};
-        const int64_t n = at_most(16, count - i);
-        memcpy(g, gate + i, n * sizeof(float));
-        memcpy(u, up + i, n * sizeof(float));
-        const v16 x = load(g), size = choose(x < 0.0f, x, -x), e = exponential(size);
-        /* 1 / (1 + exp(-x)) without large powers */
-        const v16 sigmoid = choose(x < 0.0f, e, all(1)) / (1.0f + e);
-        store(g, what == ADD ? x * sigmoid + load(u) : x * sigmoid * load(u));
-        memcpy(out + i, g, n * sizeof(float));
+        memcpy(g, gate + i, (count - i) * sizeof(float));
+        memcpy(u, up + i, (count - i) * sizeof(float));
+        store(g, joined(load(g), load(u), what));
+        memcpy(out + i, g, (count - i) * sizeof(float));
     }
 }
 

@@ -66,7 +66,10 @@ final class Cli {
                 .setExecutionExceptionHandler(Cli::explain)
                 .setParameterExceptionHandler(Cli::explainUsage);
         line.setDefaultValueProvider(new EnvironmentDefaults(environment));
-        return line.execute(arguments.length == 0 ? new String[] {"--help"} : arguments);
+        // Quarkus sets the property where it records a start for Java's ahead-of-time cache; its server would end at
+        // once.
+        String alone = System.clearProperty("quarkus.appcds.generate") == null ? "--help" : "rehearse";
+        return line.execute(arguments.length == 0 ? new String[] {alone} : arguments);
     }
 
     /** Where a command's variables come from. */

@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -104,12 +103,7 @@ final class ColdStartCommand implements Callable<Integer> {
         List<String> words = new ArrayList<>();
         words.add(ProcessHandle.current().info().command().orElse("java"));
         words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-        String classPath = System.getProperty("java.class.path");
-        // The launcher lists the jars; an image runs the one that names the others.
-        words.addAll(
-                classPath.endsWith("quarkus-run.jar")
-                        ? List.of("-jar", classPath)
-                        : List.of("-cp", classPath, Main.class.getName()));
+        words.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
         words.addAll(List.of("serve", "--model", model.toString()));
         return words;
     }
@@ -117,9 +111,9 @@ final class ColdStartCommand implements Callable<Integer> {
     /** What a start reads. */
     private static List<Path> places(Path model) {
         List<Path> places = new ArrayList<>(List.of(model, Path.of(System.getProperty("java.home"), "lib")));
-        Arrays.stream(System.getProperty("java.class.path").split(java.io.File.pathSeparator))
-                .map(Path::of)
-                .forEach(places::add);
+        // The jar names others, which lie in folders beside it.
+        Path program = Path.of(System.getProperty("java.class.path")).toAbsolutePath();
+        places.add(program.endsWith("quarkus-run.jar") ? program.getParent() : program);
         places.add(TorchNatives.folder());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(word -> word.startsWith("-XX:AOTCache="))

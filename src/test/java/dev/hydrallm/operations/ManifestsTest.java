@@ -183,6 +183,24 @@ final class ManifestsTest {
         assertThat(Files.isSymbolicLink(inImage)).isFalse();
     }
 
+    @Test
+    void theImageStartsAsItsCacheWasTrained() {
+        List<String> start = words("quarkus.jib.jvm-entrypoint");
+        // Java refuses a cache that was made with another collector or another class path.
+        assertThat(start).contains("-XX:AOTCache=app.aot").containsSubsequence("-jar", "quarkus-run.jar", "serve");
+        assertThat(words("quarkus.package.jar.aot.additional-recording-args"))
+                .filteredOn(word -> !word.startsWith("-Dhydra.home="))
+                .hasSizeGreaterThan(1)
+                .isSubsetOf(start);
+        assertThat(application())
+                .containsEntry("quarkus.package.jar.type", "aot-jar")
+                .containsEntry("quarkus.jib.use-current-timestamp-file-modification", "true");
+    }
+
+    private static List<String> words(String key) {
+        return List.of(application().getProperty(key).split(",", -1));
+    }
+
     private static Object container(Path file) {
         return list(pod(file), "containers").getFirst();
     }
