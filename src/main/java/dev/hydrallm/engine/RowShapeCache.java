@@ -10,14 +10,20 @@ import java.util.function.Function;
  * @param <T> a shape's form on the device; closed when it was not used for long
  */
 public final class RowShapeCache<T extends AutoCloseable> implements AutoCloseable {
-    private static final int KEPT = 64;
+    private static final int LEAST = 64;
 
     private final Function<RowShape, T> maker;
+    private final int most;
     private final LinkedHashMap<RowShape, T> kept = new LinkedHashMap<>(16, 0.75f, true);
 
-    /** An empty cache of what {@code maker} makes. */
-    public RowShapeCache(Function<RowShape, T> maker) {
+    /**
+     * An empty cache of what {@code maker} makes.
+     *
+     * @param together shapes that are used at once
+     */
+    public RowShapeCache(Function<RowShape, T> maker, int together) {
         this.maker = maker;
+        this.most = Math.max(LEAST, together);
     }
 
     /** A shape's form on the device; it is the cache's to close. */
@@ -26,7 +32,7 @@ public final class RowShapeCache<T extends AutoCloseable> implements AutoCloseab
         if (known != null) {
             return known;
         }
-        if (kept.size() >= KEPT) {
+        if (kept.size() >= most) {
             Map.Entry<RowShape, T> oldest = kept.firstEntry();
             kept.remove(oldest.getKey());
             close(oldest.getValue());

@@ -7,6 +7,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.SpeculativeDecoder;
+import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import java.nio.file.Path;
@@ -14,9 +15,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Requests of every kind that run together on the demo model, against each alone and with another tree. */
+@ParameterizedClass
+@EnumSource(
+        value = Kind.class,
+        names = {"KERNELS", "TORCH"})
 class BatchIndependenceTest {
+    @Parameter
+    private Kind kind = Kind.AUTO;
+
     private static final DraftTree TREE =
             DraftTree.of(NamedTrees.byName("mc_sim_7b_63_depth3").orElseThrow());
     private static final List<DraftTree> TREES =
@@ -35,7 +46,7 @@ class BatchIndependenceTest {
     @Test
     void aRequestGetsTheSameIdsAloneWithoutSpeculationAndAmongOthers() {
         try (PackedModel demo = PackedModel.open(Path.of("models", "demo"));
-                ModelEngine engine = ModelEngine.load(demo, EngineOptions.DEFAULT.withSlots(TREES.size()))) {
+                ModelEngine engine = Kinds.load(demo, EngineOptions.DEFAULT.withSlots(TREES.size()), kind)) {
             KvSlots slots = new KvSlots(TREES.size());
             SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
             List<Sequence> together = new ArrayList<>();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.hydrallm.checkpoint.Checkpoint;
 import dev.hydrallm.checkpoint.Packer;
 import dev.hydrallm.checkpoint.Quantization;
+import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.testing.TestTensor;
@@ -19,11 +20,21 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongFunction;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** From a family's checkpoint through its pack to logits, against the formulas of the family's own code. */
+@ParameterizedClass
+@EnumSource(
+        value = Kind.class,
+        names = {"KERNELS", "TORCH"})
 class FamiliesTest {
+    @Parameter
+    private Kind kind = Kind.AUTO;
+
     @TempDir
     Path folder;
 
@@ -68,12 +79,13 @@ class FamiliesTest {
         double[] expected =
                 new HuggingFaceModel(tensors, TinyCheckpoint.HEAD_DIM).logits(TinyCheckpoint.LAYERS, tokens);
         try (PackedModel pack = pack(base);
-                ModelEngine engine = ModelEngine.load(pack, new EngineOptions(1, 0, 1, 16, 16))) {
+                ModelEngine engine = Kinds.load(pack, new EngineOptions(1, 0, 1, 16, 16), kind)) {
             float[] found = engine.program().logits(tokens);
+            double tolerance = kind == Kind.TORCH ? 1e-5 : 0.05;
             double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
             assertThat(found).hasSize(expected.length);
             for (int i = 0; i < found.length; i++) {
-                assertThat((double) found[i]).as("logit %d", i).isCloseTo(expected[i], within(1e-5 * largest));
+                assertThat((double) found[i]).as("logit %d", i).isCloseTo(expected[i], within(tolerance * largest));
             }
         }
     }
@@ -89,7 +101,8 @@ class FamiliesTest {
     private PackedModel pack(Path base) throws IOException {
         Path target = folder.resolve("pack");
         try (Checkpoint checkpoint = Checkpoint.open(base, Optional.empty(), warning -> {})) {
-            Packer.Options options = new Packer.Options(Quantization.NONE, Optional.empty(), Optional.empty());
+            Quantization weights = Kinds.quantization(kind);
+            Packer.Options options = new Packer.Options(weights, Optional.empty(), Optional.empty());
             Packer.pack(checkpoint, options, target, (bytes, total) -> {});
         }
         return PackedModel.open(target);

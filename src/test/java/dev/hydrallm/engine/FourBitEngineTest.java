@@ -8,6 +8,7 @@ import dev.hydrallm.checkpoint.Packer;
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
@@ -25,12 +26,22 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** 4-bit packs, and packs of several formats, on the engine: they are expanded to int8 rows. */
+@ParameterizedClass
+@EnumSource(
+        value = Kind.class,
+        names = {"KERNELS", "TORCH"})
 class FourBitEngineTest {
+    @Parameter
+    private Kind kind = Kind.AUTO;
+
     private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
     private static final EngineOptions OPTIONS = new EngineOptions(1, 0, 1, 64, 64);
     private static final int[] PROMPT = {1, 5, 9, 3, 14};
@@ -64,8 +75,8 @@ class FourBitEngineTest {
         Quantization mixed = Quantization.INT4.withEmbeddings(Optional.empty());
         try (PackedModel pack = wide(mixed);
                 PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack);
-                ModelEngine engine = ModelEngine.load(pack, OPTIONS);
-                ModelEngine rounded = ModelEngine.load(eightBit, OPTIONS)) {
+                ModelEngine engine = Kinds.load(pack, OPTIONS, kind);
+                ModelEngine rounded = Kinds.load(eightBit, OPTIONS, kind)) {
             float[] logits = engine.program().logits(PROMPT);
             double[] exact = new ReferenceModel(pack).logits(PROMPT)[0];
             assertThat(error(logits, exact)).isLessThan(0.05);
@@ -78,7 +89,7 @@ class FourBitEngineTest {
     void headsThatShareTheBasesLastMatrixRun() {
         Path heads = WideCheckpoint.writeSharingHeads(folder.resolve("checkpoint"), DType.F16);
         try (PackedModel pack = pack(heads, Quantization.INT4);
-                ModelEngine engine = ModelEngine.load(pack, OPTIONS)) {
+                ModelEngine engine = Kinds.load(pack, OPTIONS, kind)) {
             assertSpeculationChangesNothing(engine, PROMPT, 40);
         }
     }
@@ -88,8 +99,8 @@ class FourBitEngineTest {
         Path base = WideCheckpoint.writeBase(folder.resolve("base"), DType.F16);
         try (PackedModel pack = pack(base, Quantization.INT4);
                 PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack);
-                ModelEngine engine = ModelEngine.load(pack, OPTIONS);
-                ModelEngine expected = ModelEngine.load(eightBit, OPTIONS)) {
+                ModelEngine engine = Kinds.load(pack, OPTIONS, kind);
+                ModelEngine expected = Kinds.load(eightBit, OPTIONS, kind)) {
             assertThat(engine.program().logits(PROMPT))
                     .containsExactly(expected.program().logits(PROMPT));
             assertThat(Decoding.run(engine, PROMPT, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(20))
@@ -114,7 +125,8 @@ class FourBitEngineTest {
         try (PackedModel pack = wide(Quantization.INT4)) {
             Path broken = TinyPack.altered(folder.resolve("broken"), pack, "layers.1.down.scale", (short) 0x7e00);
             try (PackedModel opened = PackedModel.open(broken)) {
-                assertThatThrownBy(() -> ModelEngine.load(opened, OPTIONS))
+                EngineOptions options = Kinds.on(kind, opened, OPTIONS);
+                assertThatThrownBy(() -> ModelEngine.load(opened, options))
                         .isInstanceOf(ModelFormatException.class)
                         .hasMessage(broken + ": layers.1.down: a weight is NaN: pack the model again");
             }
@@ -126,7 +138,7 @@ class FourBitEngineTest {
     void theDemoModelIsSmallerThanInt8AndDecodesTheSameWithSpeculation(String format, double most) throws IOException {
         long eight = Files.size(Path.of("models/demo").resolve(Manifest.WEIGHTS_FILE));
         try (PackedModel pack = SharedPacks.write(folder, 2, Quantization.of(WeightFormat.named(format)));
-                ModelEngine engine = ModelEngine.load(pack, EngineOptions.DEFAULT)) {
+                ModelEngine engine = Kinds.load(pack, EngineOptions.DEFAULT, kind)) {
             assertThat((double) Files.size(pack.directory().resolve(Manifest.WEIGHTS_FILE)) / eight)
                     .isLessThan(most);
             for (int[] prompt : List.of(new int[] {1, 310, 412, 77}, new int[] {1, 2000, 15, 3000, 501})) {
@@ -135,9 +147,9 @@ class FourBitEngineTest {
         }
     }
 
-    private static void assertSame(PackedModel pack, PackedModel eightBit) {
-        try (ModelEngine engine = ModelEngine.load(pack, OPTIONS);
-                ModelEngine expected = ModelEngine.load(eightBit, OPTIONS)) {
+    private void assertSame(PackedModel pack, PackedModel eightBit) {
+        try (ModelEngine engine = Kinds.load(pack, OPTIONS, kind);
+                ModelEngine expected = Kinds.load(eightBit, OPTIONS, kind)) {
             assertThat(engine.program().logits(PROMPT))
                     .containsExactly(expected.program().logits(PROMPT));
             assertThat(engine.program().headLogits(PROMPT.length))

@@ -7,6 +7,7 @@ import dev.hydrallm.checkpoint.Packer;
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.Tokenizer;
@@ -26,12 +27,22 @@ import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * The demo model, quantized as llama.cpp does and written as GGUF, gives the tokens of a checkpoint that holds the same
- * numbers in single precision.
+ * numbers in single precision; the kernels read both as int8.
  */
+@ParameterizedClass
+@EnumSource(
+        value = Kind.class,
+        names = {"KERNELS", "TORCH"})
 class GgufTokensTest {
+    @Parameter
+    private Kind kind = Kind.AUTO;
+
     private static final Path TOKENIZER = Path.of("models", "demo", "tokenizer.json");
     private static final int BLOCK = 32;
     private static final int TOKENS = 60;
@@ -124,20 +135,21 @@ class GgufTokensTest {
     private PackedModel pack(Path model, String to) throws IOException {
         Path pack = directory.resolve(to);
         try (Checkpoint checkpoint = Checkpoint.open(model, Optional.empty(), warning -> {})) {
-            Packer.Options options = new Packer.Options(Quantization.NONE, Optional.empty(), Optional.empty());
+            Quantization weights = Kinds.quantization(kind);
+            Packer.Options options = new Packer.Options(weights, Optional.empty(), Optional.empty());
             Packer.pack(checkpoint, options, pack, (bytes, total) -> {});
         }
         return PackedModel.open(pack);
     }
 
     /** Greedily, each pack with its own tokenizer. */
-    private static List<int[]> generate(PackedModel pack) {
+    private List<int[]> generate(PackedModel pack) {
         List<int[]> answers = new ArrayList<>();
         try (Tokenizer tokenizer = Tokenizer.load(
                         pack.tokenizerFile(),
                         pack.manifest().bosId(),
                         pack.manifest().eosIds());
-                ModelEngine engine = ModelEngine.load(pack, new EngineOptions(1, 0, 1, 256, 256))) {
+                ModelEngine engine = Kinds.load(pack, new EngineOptions(1, 0, 1, 256, 256), kind)) {
             for (String prompt : PROMPTS) {
                 answers.add(Decoding.run(
                                 engine,

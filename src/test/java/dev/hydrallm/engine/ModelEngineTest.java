@@ -11,6 +11,7 @@ import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
+import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
@@ -25,32 +26,28 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The engine on models of random weights, small enough for a naive reference. */
+@ParameterizedClass
+@EnumSource(
+        value = Kind.class,
+        names = {"KERNELS", "TORCH"})
 class ModelEngineTest {
+    @Parameter
+    private Kind kind = Kind.AUTO;
+
     private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
     private static final DraftTree TREE = DraftTree.of(
             List.of(List.of(0), List.of(0, 0), List.of(1), List.of(0, 1), List.of(0, 0, 0), List.of(2), List.of(1, 0)));
 
     @TempDir
     Path folder;
-
-    @Test
-    void aModelWithoutAFamilysPartsRunsNoneOfTheirOperators() {
-        Architecture plain = Shape.all().getFirst().architecture();
-        DraftLayout forked = new DraftLayout(3, 1, 1, false);
-        String text = ProgramText.of(plain, forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
-        assertThat(text)
-                .doesNotContain("@", "narrow", "sight", "sizes")
-                .contains("norms[2 * i]", "norms[2 * i + 1]", "counts, wide, factors)");
-        String all = ProgramText.of(
-                Shape.all().getLast().architecture(), forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
-        assertThat(all).doesNotContain("@").contains("narrow", "sight", "sizes", "norms[5 * i + 4]");
-    }
 
     private PackedModel pack(Shape shape, WeightFormat format, double spread) {
         return TinyPack.write(folder, shape.architecture(), shape.draft(), format, spread);
@@ -65,31 +62,43 @@ class ModelEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    @MethodSource("dev.hydrallm.engine.Shape#all")
     void logitsAgreeWithTheNaiveModel(Shape shape) {
-        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+        try (PackedModel pack = pack(shape, Kinds.exactest(kind), 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             int[] prompt = prompt(11, shape.architecture().vocabSize());
-            double[][] expected = new ReferenceModel(pack).logits(prompt);
-            assertClose(engine.program().logits(prompt), expected[0], 1e-4);
+            double[][] expected = Kinds.reference(kind, pack).logits(prompt);
+            assertClose(engine.program().logits(prompt), expected[0]);
             float[] heads = engine.program().headLogits(prompt.length);
             for (int k = 0; k < shape.draft().heads(); k++) {
                 int from = k * expected[0].length;
-                assertClose(Arrays.copyOfRange(heads, from, from + expected[0].length), expected[1 + k], 1e-4);
+                assertClose(Arrays.copyOfRange(heads, from, from + expected[0].length), expected[1 + k]);
             }
         }
     }
 
     @ParameterizedTest
-    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    @MethodSource("dev.hydrallm.engine.Shape#all")
     void eightBitLogitsAreCloseToTheNaiveModelOfTheSameWeights(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             int[] prompt = prompt(11, shape.architecture().vocabSize());
             double[] expected = new ReferenceModel(pack).logits(prompt)[0];
-            double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
-            assertClose(engine.program().logits(prompt), expected, 0.1 * largest);
+            assertClose(engine.program().logits(prompt), expected, 0.1 * largest(expected));
         }
+    }
+
+    private void assertClose(float[] actual, double[] expected) {
+        assertClose(actual, expected, tolerance(expected));
+    }
+
+    /** Single precision's errors; with 8-bit activations a number now and then falls to the next code. */
+    private double tolerance(double[] logits) {
+        return kind == Kind.TORCH ? 1e-4 : 0.02 * largest(logits);
+    }
+
+    private static double largest(double[] logits) {
+        return Arrays.stream(logits).map(Math::abs).max().orElseThrow();
     }
 
     private static void assertClose(float[] actual, double[] expected, double tolerance) {
@@ -100,14 +109,14 @@ class ModelEngineTest {
     }
 
     @ParameterizedTest
-    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    @MethodSource("dev.hydrallm.engine.Shape#all")
     void speculationGivesTheTokensOfThePlainLoopAndOfTheNaiveModel(Shape shape) {
-        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+        try (PackedModel pack = pack(shape, Kinds.exactest(kind), 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             int[] prompt = prompt(7, shape.architecture().vocabSize());
             int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(40))
                     .output();
-            assertThat(plain).containsExactly(naive(new ReferenceModel(pack), prompt, 40));
+            assertNaivelyBest(pack, prompt, plain);
             assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(40))
                             .output())
                     .containsExactly(plain);
@@ -124,7 +133,7 @@ class ModelEngineTest {
                         new RopeScaling.Yarn(4, 1.14, 32, 1, 100)),
                 AttentionPart.values());
         try (PackedModel pack = pack(new Shape(wide, new DraftLayout(3, 1, 2, false)), WeightFormat.INT8, 0.1);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             for (int length : new int[] {1, 30, 90}) {
                 int[] prompt = prompt(length, 101);
                 int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(200))
@@ -136,41 +145,38 @@ class ModelEngineTest {
     }
 
     @ParameterizedTest
-    @EnumSource(LinearKind.class)
-    void aModelWithoutHeadsDecodesPlainly(LinearKind kind) {
-        WeightFormat format = kind == LinearKind.FLOAT ? WeightFormat.F32 : WeightFormat.INT8;
+    @ValueSource(strings = {"f32", "int8"})
+    void aModelWithoutHeadsDecodesPlainly(String format) {
         Shape shape = new Shape(Shape.all().getFirst().architecture(), DraftLayout.NONE);
-        try (PackedModel pack = pack(shape, format, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+        try (PackedModel pack = pack(shape, WeightFormat.named(format), 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             int[] prompt = prompt(7, 19);
             int[] output = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(30))
                     .output();
             assertThat(output).hasSize(30);
-            if (kind == LinearKind.FLOAT) {
-                assertThat(output).containsExactly(naive(new ReferenceModel(pack), prompt, 30));
+            if (Kinds.exactest(kind).equals(WeightFormat.named(format))) {
+                assertNaivelyBest(pack, prompt, output);
             }
         }
     }
 
-    private static int[] naive(ReferenceModel model, int[] prompt, int count) {
-        int[] tokens = prompt.clone();
-        for (int i = 0; i < count; i++) {
-            double[] logits = model.logits(tokens)[0];
-            int best = 0;
-            for (int token = 1; token < logits.length; token++) {
-                best = logits[token] > logits[best] ? token : best;
-            }
-            tokens = Arrays.copyOf(tokens, tokens.length + 1);
-            tokens[tokens.length - 1] = best;
+    /** Each token is the one that the naive model would have chosen, or as good as that. */
+    private void assertNaivelyBest(PackedModel pack, int[] prompt, int[] output) {
+        ReferenceModel naive = Kinds.reference(kind, pack);
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + output.length);
+        System.arraycopy(output, 0, tokens, prompt.length, output.length);
+        for (int i = 0; i < output.length; i++) {
+            double[] logits = naive.logits(Arrays.copyOf(tokens, prompt.length + i))[0];
+            double best = Arrays.stream(logits).max().orElseThrow();
+            assertThat(logits[output[i]]).as("token %d", i).isGreaterThan(best - tolerance(logits));
         }
-        return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
     }
 
     @ParameterizedTest
-    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    @MethodSource("dev.hydrallm.engine.Shape#all")
     void aRaggedBatchGivesEachRequestWhatItGetsAlone(Shape shape) {
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             List<AcceptanceRule> rules = List.of(
                     GREEDY,
                     new AcceptanceRule.Sampled(0.8, 5, 0.9, 0.01, 4),
@@ -201,8 +207,8 @@ class ModelEngineTest {
     void aModelWhoseArgmaxIsIdZeroAcceptsOnlyWhatWasDrafted() {
         // All logits are 0: argmax and every head's first guess are id 0 (SEED B5).
         Shape shape = Shape.all().getFirst();
-        try (PackedModel pack = pack(shape, WeightFormat.F32, 0);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+        try (PackedModel pack = pack(shape, Kinds.exactest(kind), 0);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             Sequence sequence = Decoding.run(engine, new int[] {3, 4}, TREE, GREEDY, Decoding.tokens(17));
             assertThat(sequence.output()).containsOnly(0).hasSize(17);
             assertThat(sequence.statistics().acceptLengths()).allMatch(length -> length <= TREE.depth());
@@ -215,7 +221,7 @@ class ModelEngineTest {
     void aKeptPrefixGivesTheSameTokensAsReadingItAgain() {
         Shape shape = Shape.all().get(2);
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             KvSlots slots = new KvSlots(1);
             int[] prompt = prompt(9, 23);
             Sequence first = Decoding.run(engine, slots, prompt, Speculation.whole(TREE), GREEDY, Decoding.tokens(20));
@@ -234,7 +240,7 @@ class ModelEngineTest {
         Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
         Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small())) {
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
             assertThat(drafted(engine, late, 0)).isDeepEqualTo(drafted(engine, late, 3));
         }
     }
@@ -259,8 +265,8 @@ class ModelEngineTest {
     @Test
     void theContextEndsExactlyWhereItIsFull() {
         Shape shape = Shape.all().getFirst();
-        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small().withContextLength(32))) {
+        try (PackedModel pack = pack(shape, Kinds.exactest(kind), 0.4);
+                ModelEngine engine = Kinds.load(pack, small().withContextLength(32), kind)) {
             int[] prompt = prompt(7, 19);
             assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(1000))
                             .output())
@@ -271,15 +277,15 @@ class ModelEngineTest {
     @Test
     void promptsThatCannotBeReadAreRefused() {
         Shape shape = Shape.all().getFirst();
-        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
-                ModelEngine engine = ModelEngine.load(pack, small().withContextLength(32))) {
+        try (PackedModel pack = pack(shape, Kinds.exactest(kind), 0.4);
+                ModelEngine engine = Kinds.load(pack, small().withContextLength(32), kind)) {
             assertThatThrownBy(() -> engine.prefill(request(new int[0]))).hasMessageContaining("no tokens");
             assertThatThrownBy(() -> engine.prefill(request(new int[32]))).hasMessageContaining("leaves no room");
             assertThatThrownBy(() -> engine.prefill(request(new int[] {19}))).hasMessageContaining("token id 19");
             assertThatThrownBy(() -> engine.prefill(request(new int[] {-1}))).hasMessageContaining("token id -1");
             assertThat(engine.prefill(request(new int[] {1, 2})).next()).isBetween(0, 18);
-            assertThatThrownBy(() -> ModelEngine.load(pack, small().withContextLength(97)))
-                    .hasMessageContaining("96 tokens");
+            EngineOptions longer = small().withContextLength(97).on(kind);
+            assertThatThrownBy(() -> ModelEngine.load(pack, longer)).hasMessageContaining("96 tokens");
         }
     }
 

@@ -7,6 +7,7 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
 import java.util.Arrays;
+import java.util.function.UnaryOperator;
 
 /** The same model in plain loops and double precision, one token after the other: what the engine must agree with. */
 final class ReferenceModel {
@@ -14,10 +15,27 @@ final class ReferenceModel {
     private final Architecture shape;
     private final DraftLayout draft;
     private final double amplitude;
+    /** What a product makes of its row before. */
+    private final UnaryOperator<double[]> activations;
 
     ReferenceModel(PackedModel model) {
+        this(model, model.architecture(), UnaryOperator.identity());
+    }
+
+    /** With each product's row as 8-bit codes of one scale (docs/adr/0002). */
+    static ReferenceModel eightBit(PackedModel model) {
+        return eightBit(model, model.architecture());
+    }
+
+    /** The same weights in a model of another architecture. */
+    static ReferenceModel eightBit(PackedModel model, Architecture architecture) {
+        return new ReferenceModel(model, architecture, ReferenceModel::rounded);
+    }
+
+    private ReferenceModel(PackedModel model, Architecture architecture, UnaryOperator<double[]> activations) {
         this.model = model;
-        this.shape = model.architecture();
+        this.activations = activations;
+        this.shape = architecture;
         this.draft = model.draft();
         RopeScaling scaling = shape.ropeScaling();
         this.amplitude = scaling == null ? 1 : scaling.amplitude();
@@ -144,11 +162,21 @@ final class ReferenceModel {
 
     private double[] linear(double[] x, String name) {
         double[] w = doubles(name + ".weight");
+        double[] row = activations.apply(x);
         double[] y = new double[w.length / x.length];
         for (int i = 0; i < w.length; i++) {
-            y[i / x.length] += w[i] * x[i % x.length];
+            y[i / x.length] += w[i] * row[i % x.length];
         }
         return y;
+    }
+
+    private static double[] rounded(double[] row) {
+        double largest = Arrays.stream(row).map(Math::abs).max().orElseThrow();
+        return largest == 0
+                ? row
+                : Arrays.stream(row)
+                        .map(x -> Math.rint(x * 127 / largest) * largest / 127)
+                        .toArray();
     }
 
     private double[] doubles(String name) {

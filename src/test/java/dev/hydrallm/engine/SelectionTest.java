@@ -4,23 +4,33 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.model.WeightFormat;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What the engine samples, against the distribution of a naive model over a vocabulary of seven. */
+@ParameterizedClass
+@EnumSource(
+        value = Kind.class,
+        names = {"KERNELS", "TORCH"})
 class SelectionTest {
+    @Parameter
+    private Kind kind = Kind.AUTO;
+
     private static final int VOCABULARY = 7;
     private static final int[] PROMPT = {1, 5, 2};
     private static final DraftTree TREE = DraftTree.of(
@@ -40,19 +50,19 @@ class SelectionTest {
     private static ModelEngine engine;
     private static ReferenceModel reference;
 
-    @BeforeAll
-    static void load() {
+    @BeforeParameterizedClassInvocation
+    static void load(Kind kind) {
         pack = TinyPack.write(
-                folder,
+                folder.resolve(kind.name()),
                 new Architecture(VOCABULARY, 8, 12, 2, 2, 1, 4, 1e-5, 10_000, 32, true),
                 new DraftLayout(2, 1, 1, false),
-                WeightFormat.F32,
-                0.45);
-        engine = ModelEngine.load(pack, EngineOptions.DEFAULT);
-        reference = new ReferenceModel(pack);
+                Kinds.exactest(kind),
+                kind == Kind.TORCH ? 0.45 : 0.3); // codes' scales make the same spread half as large again
+        engine = Kinds.load(pack, EngineOptions.DEFAULT, kind);
+        reference = Kinds.reference(kind, pack);
     }
 
-    @AfterAll
+    @AfterParameterizedClassInvocation
     static void close() {
         engine.close();
         pack.close();

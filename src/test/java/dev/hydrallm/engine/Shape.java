@@ -14,9 +14,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What shapes a base and its heads can have. */
-record Shape(Architecture architecture, DraftLayout draft) {
+public record Shape(Architecture architecture, DraftLayout draft) {
     /** Llamas of several shapes, then what other families add, alone and together. */
-    static List<Shape> all() {
+    public static List<Shape> all() {
         Architecture plain = new Architecture(19, 16, 24, 3, 2, 2, 8, 1e-5, 10_000, 96, true);
         Architecture grouped = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 96, false);
         Architecture oneKeyHead = new Architecture(17, 16, 40, 4, 4, 1, 6, 1e-5, 10_000, 96, true);

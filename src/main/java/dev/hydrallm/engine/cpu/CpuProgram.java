@@ -25,7 +25,7 @@ import java.util.stream.IntStream;
  */
 public final class CpuProgram implements DecoderProgram {
     /** Inputs whose products of 8 bits cannot overflow their sum. */
-    private static final int MOST_INPUTS = Integer.MAX_VALUE / (255 * 127);
+    static final int MOST_INPUTS = Integer.MAX_VALUE / (255 * 127);
 
     private static final long FLOAT = Float.BYTES;
 
@@ -34,7 +34,7 @@ public final class CpuProgram implements DecoderProgram {
     private final DraftLayout draft;
     private final Arena arena = Arena.ofShared();
     private final CpuWeights weights;
-    private final RowShapeCache<RowMap> shapes = new RowShapeCache<>(RowMap::of);
+    private final RowShapeCache<RowMap> shapes;
     private final TokenChoice choice;
     private final KvCaches caches;
     private final KvCaches draftCaches;
@@ -73,7 +73,11 @@ public final class CpuProgram implements DecoderProgram {
         // A tree's rows stand behind the last committed one.
         int cacheRows = Math.ceilDiv(context + options.maxNodes(), Kernels.BLOCK) * Kernels.BLOCK;
         shape = shape(context, cacheRows);
-        workspace = workspace(rows, threads(options));
+        // Rows that wait for the draft layers come together, and so do all heads' rows of all sequences.
+        int heads = Math.max(1, draft.heads());
+        workspace = workspace(
+                IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options));
+        shapes = new RowShapeCache<>(RowMap::of, slots);
         caches = new KvCaches(kernels, architecture, architecture.layers(), cacheRows, slots, arena);
         draftCaches = new KvCaches(kernels, architecture, draft.forkedLayers(), cacheRows, slots, arena);
         sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * slots, arena);
@@ -82,7 +86,7 @@ public final class CpuProgram implements DecoderProgram {
         drafted = numbers(Math.max(rows, UNDRAFTED_ROWS), hidden());
         undrafted = numbers((long) slots * UNDRAFTED_ROWS, hidden());
         normed = numbers(rows, hidden());
-        states = numbers((long) Math.max(1, draft.heads()) * slots, hidden());
+        states = numbers((long) heads * slots, hidden());
         logits = numbers(Math.max(rows, (long) draft.heads() * slots), architecture.vocabSize());
         places = arena.allocate(ValueLayout.JAVA_INT, architecture.vocabSize());
         path = arena.allocate(ValueLayout.JAVA_INT, rows);

@@ -111,9 +111,19 @@ final class Kernels {
         return linker.downcallHandle(library.findOrThrow(name), type);
     }
 
-    private int level() {
+    /** The instructions of this processor: 2 with VNNI, 1 with AVX2, 0 too old. */
+    int level() {
         try {
             return (int) function("hydra_level", INT).invokeExact();
+        } catch (Throwable e) {
+            throw failure(e);
+        }
+    }
+
+    /** Uses no more than a level's instructions from now on, for tests of the lower ones. */
+    void limit(int level) {
+        try {
+            procedure("hydra_limit", INT).invokeExact(level);
         } catch (Throwable e) {
             throw failure(e);
         }

@@ -74,7 +74,7 @@ public final class TorchProgram implements DecoderProgram {
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
-        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager));
+        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager), options.slots());
         boolean large = model.weights() >= LARGE_MODEL;
         if (large) {
             NativeHeap.giveBackBlocks();

@@ -1,0 +1,14 @@
+package dev.hydrallm.engine.cpu;
+
+import net.jqwik.api.lifecycle.LifecycleContext;
+import net.jqwik.api.lifecycle.SkipExecutionHook;
+
+/** Skips properties of the kernels where there are none. */
+public final class OnlyWithKernels implements SkipExecutionHook {
+    @Override
+    public SkipResult shouldBeSkipped(LifecycleContext context) {
+        return Kernels.ofProcessor().isPresent()
+                ? SkipResult.doNotSkip()
+                : SkipResult.skip("the kernels need AVX2, and a C compiler when the program is built");
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.engine.cpu;
+
+import org.jspecify.annotations.NullMarked;
