@@ -1,5 +1,6 @@
 package dev.hydrallm.checkpoint;
 
+import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackedModel;
@@ -22,18 +23,24 @@ public final class PackCache {
     private static final Object IN_THIS_PROCESS = new Object();
 
     private final Path directory;
+    private final LoadOptions load;
 
     /** A cache in {@code hydra/packs} of the user's cache: {@code $XDG_CACHE_HOME}, else {@code ~/.cache}. */
-    public static PackCache ofUser() {
+    public static PackCache ofUser(LoadOptions load) {
         String cache = System.getenv("XDG_CACHE_HOME");
         Path base =
                 cache == null || cache.isEmpty() ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(cache);
-        return new PackCache(base.resolve("hydra").resolve("packs"));
+        return new PackCache(base.resolve("hydra").resolve("packs"), load);
     }
 
     /** A cache in a folder of its own. */
     public PackCache(Path directory) {
+        this(directory, LoadOptions.DEFAULT);
+    }
+
+    private PackCache(Path directory, LoadOptions load) {
         this.directory = directory;
+        this.load = load;
     }
 
     /** Told what happens where, before it does. */
@@ -69,10 +76,10 @@ public final class PackCache {
             }
             if (Files.exists(pack)) {
                 try {
-                    return PackedModel.open(pack);
+                    return PackedModel.open(pack, load);
                 } catch (ModelFormatException e) {
                     listener.accept(e.getMessage() + "; packing it again");
-                    Packer.delete(pack);
+                    ScratchFolder.delete(pack);
                 }
             }
             removeUnfinished(pack);
@@ -81,7 +88,7 @@ public final class PackCache {
                 Packer.Options options = new Packer.Options(quantization, Optional.empty(), Optional.empty());
                 Packer.pack(checkpoint, options, pack, listener.progress());
             }
-            return PackedModel.open(pack);
+            return PackedModel.open(pack, load);
         }
     }
 
@@ -121,6 +128,6 @@ public final class PackCache {
                             entry -> entry.getFileName().toString().startsWith(pack.getFileName() + Packer.UNFINISHED))
                     .toList();
         }
-        left.forEach(Packer::delete);
+        left.forEach(ScratchFolder::delete);
     }
 }

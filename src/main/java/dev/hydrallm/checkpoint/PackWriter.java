@@ -1,12 +1,14 @@
 package dev.hydrallm.checkpoint;
 
 import dev.hydrallm.model.DType;
+import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorView;
 import dev.hydrallm.model.WeightFormat;
 import java.io.BufferedOutputStream;
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -16,7 +18,6 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -78,13 +79,13 @@ final class PackWriter {
     /**
      * Writes all of it and sees it safe on the disk.
      *
-     * @return the file's SHA-256 in lower-case hexadecimal
+     * @return the file's digest
      */
-    String write(Function<PackLayout.Part, Rows> rows, Packer.Progress progress) throws IOException {
-        MessageDigest digest = sha256();
+    FileDigest write(Function<PackLayout.Part, Rows> rows, Packer.Progress progress) throws IOException {
+        FileDigest.Recorder digest = new FileDigest.Recorder();
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
                 OutputStream out = new BufferedOutputStream(
-                        new DigestOutputStream(Channels.newOutputStream(channel), digest), BUFFER)) {
+                        new DigestedStream(Channels.newOutputStream(channel), digest), BUFFER)) {
             byte[] length = new byte[Long.BYTES];
             littleEndian(length).putLong(header.length);
             out.write(length);
@@ -100,7 +101,28 @@ final class PackWriter {
             out.flush();
             channel.force(true);
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return digest.finish();
+    }
+
+    /** Digests what it passes on. */
+    private static final class DigestedStream extends FilterOutputStream {
+        private final FileDigest.Recorder digest;
+
+        DigestedStream(OutputStream out, FileDigest.Recorder digest) {
+            super(out);
+            this.digest = digest;
+        }
+
+        @Override
+        public void write(int value) throws IOException {
+            write(new byte[] {(byte) value}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int length) throws IOException {
+            out.write(bytes, from, length);
+            digest.update(bytes, from, length);
+        }
     }
 
     private void write(OutputStream out, PackLayout.Part part, Rows rows) throws IOException {

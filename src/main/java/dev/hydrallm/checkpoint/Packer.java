@@ -1,12 +1,12 @@
 package dev.hydrallm.checkpoint;
 
+import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.WeightFormat;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -49,20 +49,27 @@ public final class Packer {
      */
     public static void pack(Checkpoint checkpoint, Options options, Path target, Progress progress) throws IOException {
         PackSource source = new PackSource(checkpoint);
+        whole(target, directory -> write(checkpoint, source, options, directory, progress));
+    }
+
+    /** What writes a pack's files into a folder. */
+    interface Content {
+        void write(Path directory) throws IOException;
+    }
+
+    /**
+     * Writes a pack, all of it or nothing.
+     *
+     * @throws IOException when the target exists or cannot be written
+     */
+    static void whole(Path target, Content content) throws IOException {
         Path absolute = target.toAbsolutePath().normalize();
         requireFree(absolute);
         Files.createDirectories(absolute.getParent());
-        Path unfinished = absolute.resolveSibling(absolute.getFileName() + UNFINISHED + UUID.randomUUID());
-        // A signal ends the process without unwinding anything.
-        Thread cleaner = new Thread(() -> delete(unfinished));
-        Runtime.getRuntime().addShutdownHook(cleaner);
-        try {
-            Files.createDirectory(unfinished);
-            write(checkpoint, source, options, unfinished, progress);
-            Files.move(unfinished, absolute, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            delete(unfinished);
-            removeHook(cleaner);
+        try (ScratchFolder unfinished = ScratchFolder.create(
+                absolute.resolveSibling(absolute.getFileName() + UNFINISHED + UUID.randomUUID()))) {
+            content.write(unfinished.path());
+            Files.move(unfinished.path(), absolute, StandardCopyOption.ATOMIC_MOVE);
         }
     }
 
@@ -80,7 +87,7 @@ public final class Packer {
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);
         }
-        String weightsDigest = weights.write(source::rows, progress);
+        FileDigest weightsDigest = weights.write(source::rows, progress);
         Files.write(directory.resolve(Manifest.TOKENIZER_FILE), tokenizer);
         try {
             new Manifest(
@@ -98,7 +105,7 @@ public final class Packer {
                                     Manifest.WEIGHTS_FILE,
                                     weightsDigest,
                                     Manifest.TOKENIZER_FILE,
-                                    PackWriter.digest(tokenizer)))
+                                    FileDigest.of(tokenizer)))
                     .write(directory);
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(checkpoint.weights() + ": " + e.getMessage(), e);
@@ -115,28 +122,6 @@ public final class Packer {
         }
         if (Files.exists(target)) {
             throw new IOException(target + " exists already; remove it or choose another place");
-        }
-    }
-
-    /** Deletes a folder with all that is in it, if it is there. */
-    static void delete(Path directory) {
-        if (!Files.exists(directory)) {
-            return;
-        }
-        try (var entries = Files.walk(directory)) {
-            for (Path path : entries.toList().reversed()) {
-                Files.deleteIfExists(path);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static void removeHook(Thread hook) {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            // The process is ending: the hook runs, and finds nothing left to do.
         }
     }
 }

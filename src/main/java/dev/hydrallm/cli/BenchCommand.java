@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         sortOptions = false,
-        subcommands = ColdStartCommand.class,
+        subcommands = {ColdStartCommand.class, LoadCommand.class, ShapeCommand.class},
         description = "Measures a model on this machine: ms per step against nodes, tokens/s with and without"
                 + " speculation.",
         footer = {
@@ -37,7 +37,9 @@ import picocli.CommandLine.Option;
             "          hydra bench --temperature 0.7",
             "          hydra bench --soak 10000    (memory over many steps)",
             "          hydra bench --contention    (threads, and a busy neighbour)",
-            "          hydra bench coldstart       (every phase of the server's start)"
+            "          hydra bench coldstart       (every phase of the server's start)",
+            "          hydra bench shape --preset 7b    (random weights of any shape)",
+            "          hydra bench load            (how fast weights are read, verified and made into an engine)"
         })
 final class BenchCommand implements Callable<Integer> {
     private static final long SEED = 7;

@@ -43,7 +43,7 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        try (PackedModel pack = Models.open(modelOptions)) {
+        try (PackedModel pack = Models.check(modelOptions)) {
             if (json) {
                 out.println(json(pack.manifest()));
             } else {

@@ -2,8 +2,10 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Speculation;
+import dev.hydrallm.engine.EngineOptions;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -43,8 +45,16 @@ final class ModelOptions {
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "CPU threads. Default: one for a small model, else all this process may use.")
+            description = "CPU threads. Default: all this process may use; on libtorch one for a small model.")
     int threads;
+
+    @Option(
+            names = "--engine",
+            paramLabel = "KIND",
+            description =
+                    "kernels: Hydra's own, for 8 and 4 bits. torch: libtorch's operators. auto: the kernels where they can"
+                            + " run the model. Default: auto.")
+    EngineOptions.Kind engine = EngineOptions.Kind.AUTO;
 
     @Option(
             names = "--tree",
@@ -65,6 +75,9 @@ final class ModelOptions {
 
     @Option(names = "--no-speculation", description = "Decode one token a step, without drafting.")
     boolean noSpeculation;
+
+    @Mixin
+    LoadingOptions load = new LoadingOptions();
 
     @Spec(Spec.Target.MIXEE)
     @Nullable

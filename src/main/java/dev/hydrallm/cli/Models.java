@@ -3,11 +3,13 @@ package dev.hydrallm.cli;
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
-import dev.hydrallm.engine.torch.TorchEngine;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.ModelEngine;
+import dev.hydrallm.engine.ModelScorer;
+import dev.hydrallm.engine.Programs;
 import dev.hydrallm.engine.torch.TorchNatives;
-import dev.hydrallm.engine.torch.TorchOptions;
-import dev.hydrallm.engine.torch.TorchScorer;
 import dev.hydrallm.evaluation.Scorer;
+import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.TensorGroup;
@@ -18,6 +20,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -64,16 +67,18 @@ final class Models {
 
     /** Makes the engine of a pack, on the calling thread, which will own it. */
     static Engine engine(PackedModel pack, ModelOptions options, int slots) {
-        loadNatives();
+        loadNatives(pack, options);
         return StartPhases.ofProcess()
                 .during(
                         "convert",
-                        () -> TorchEngine.load(pack, torchOptions(options).withSlots(slots)));
+                        () -> ModelEngine.load(pack, engineOptions(options).withSlots(slots)));
     }
 
-    /** Loads the native libraries, once. */
-    static void loadNatives() {
-        StartPhases.ofProcess().during("natives", () -> TorchNatives.load(Progress.ofNatives()));
+    /** Loads libtorch, once, if a model runs on it. */
+    static void loadNatives(PackedModel pack, ModelOptions options) {
+        if (Programs.kind(pack, engineOptions(options)) == EngineOptions.Kind.TORCH) {
+            StartPhases.ofProcess().during("natives", () -> TorchNatives.load(Progress.ofNatives()));
+        }
     }
 
     /**
@@ -82,13 +87,13 @@ final class Models {
      * @param window most tokens of a window
      */
     static Scorer scorer(PackedModel pack, ModelOptions options, int window) {
-        loadNatives();
-        return TorchScorer.load(pack, torchOptions(options).withContextLength(window));
+        loadNatives(pack, options);
+        return ModelScorer.load(pack, engineOptions(options).withContextLength(window));
     }
 
     /** The most tokens of a sequence. */
     static int context(PackedModel pack, ModelOptions options) {
-        return TorchEngine.contextLength(pack, torchOptions(options));
+        return ModelEngine.contextLength(pack, engineOptions(options));
     }
 
     /** Its name, and the format of most of its weights, which the name need not tell. */
@@ -97,17 +102,38 @@ final class Models {
         return pack.manifest().name() + " " + String.valueOf(format).toLowerCase(Locale.ROOT);
     }
 
+    /** What the engine of a pack computes with. */
+    static EngineOptions.Kind engineKind(PackedModel pack, ModelOptions options) {
+        return Programs.kind(pack, engineOptions(options));
+    }
+
     /** The threads that the engine of a pack runs on. */
     static int threads(PackedModel pack, ModelOptions options) {
-        return TorchEngine.threads(pack, torchOptions(options));
+        return Programs.threads(pack, engineOptions(options));
     }
 
-    private static TorchOptions torchOptions(ModelOptions options) {
-        return TorchOptions.DEFAULT.withContextLength(options.context).withThreads(options.threads);
+    private static EngineOptions engineOptions(ModelOptions options) {
+        return EngineOptions.DEFAULT
+                .withContextLength(options.context)
+                .withThreads(options.threads)
+                .on(options.engine);
     }
 
-    /** Opens the pack that the options name, packing a checkpoint into the cache first. */
+    /**
+     * Opens the pack that the options name, packing a checkpoint into the cache first. Its weights are read while it is used: who
+     * makes an engine of it makes it of verified ones.
+     */
     static PackedModel open(ModelOptions options) {
+        return open(options, PackedModel::openAhead);
+    }
+
+    /** The same, with every byte verified before this returns, and no weights kept in memory. */
+    static PackedModel check(ModelOptions options) {
+        return open(options, PackedModel::check);
+    }
+
+    private static PackedModel open(ModelOptions options, BiFunction<Path, LoadOptions, PackedModel> opener) {
+        LoadOptions load = options.load.options();
         Quantization quantization = options.quantization();
         HubModels models = new HubModels(options.environment());
         Path directory = options.model == null ? demo() : models.model(options.model);
@@ -116,9 +142,9 @@ final class Models {
                 throw new IllegalArgumentException(directory
                         + " is packed already; --load-in-8bit, --load-in-4bit and --base-model are for checkpoints");
             }
-            return PackedModel.open(directory);
+            return opener.apply(directory, load);
         }
-        return Packing.cached(directory, models.base(directory, options.baseModel), quantization);
+        return Packing.cached(directory, models.base(directory, options.baseModel), quantization, load);
     }
 
     /** The explicit tree of the options: a name, else a file. */

@@ -3,6 +3,7 @@ package dev.hydrallm.cli;
 import dev.hydrallm.checkpoint.PackCache;
 import dev.hydrallm.checkpoint.Packer;
 import dev.hydrallm.checkpoint.Quantization;
+import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.PackedModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,9 +15,9 @@ final class Packing {
     private Packing() {}
 
     /** The pack of a checkpoint in the user's cache, made on first use. */
-    static PackedModel cached(Path model, Optional<Path> base, Quantization quantization) {
+    static PackedModel cached(Path model, Optional<Path> base, Quantization quantization, LoadOptions load) {
         try {
-            return PackCache.ofUser().open(model, base, quantization, new Listener());
+            return PackCache.ofUser(load).open(model, base, quantization, new Listener());
         } catch (IOException e) {
             throw new UncheckedIOException(e.getMessage() == null ? "packing failed" : e.getMessage(), e);
         }

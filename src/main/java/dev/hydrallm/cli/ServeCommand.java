@@ -61,6 +61,7 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         model.quantization(); // refuses what contradicts itself before anything starts
+        model.load.options();
         if (apiKey != null) {
             if (apiKey.isEmpty()) {
                 throw new IllegalArgumentException("--api-key is empty; leave it out to serve everybody");
@@ -81,9 +82,12 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);
+        set("hydra.engine", model.engine);
+        set("hydra.load.threads", model.load.threads);
+        set("hydra.load.read-size", model.load.readSize);
+        set("hydra.load.direct-io", model.load.directIo);
         openFrontDoor();
-        // The model takes as long as Quarkus does, on another processor; and the natives that it needs, on a third.
-        Thread.ofPlatform().name("hydra-natives").daemon(true).start(Models::loadNatives);
+        // The model takes as long as Quarkus does, on another processor.
         ServerModel.loadEarly(
                 model,
                 Objects.requireNonNullElse(slots, ServingConfig.DEFAULT_SLOTS),

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.serving.ModelOpener;
 import dev.hydrallm.serving.ServingConfig;
 import dev.hydrallm.serving.TextModel;
@@ -7,6 +8,7 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -45,6 +47,8 @@ final class ServerModel implements ModelOpener {
                 options.speculation,
                 options.context,
                 options.threads,
+                options.engine,
+                options.load.options(),
                 options.noSpeculation);
     }
 
@@ -77,7 +81,19 @@ final class ServerModel implements ModelOpener {
         options.speculation = config.speculation().orElse(null);
         options.context = config.context();
         options.threads = config.threads();
+        options.engine = engine(config.engine());
+        options.load.threads = config.load().threads();
+        options.load.readSize = config.load().readSize();
+        options.load.directIo = config.load().directIo();
         options.noSpeculation = config.noSpeculation();
         return options;
+    }
+
+    private static EngineOptions.Kind engine(String name) {
+        try {
+            return EngineOptions.Kind.valueOf(name.toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("hydra.engine is " + name + ", not auto, kernels or torch", e);
+        }
     }
 }

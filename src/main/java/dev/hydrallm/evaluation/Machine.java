@@ -1,8 +1,11 @@
 package dev.hydrallm.evaluation;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** What was measured on. */
 public record Machine(String processor, int processors, String system, String java) {
@@ -16,15 +19,28 @@ public record Machine(String processor, int processors, String system, String ja
                 Runtime.version().toString());
     }
 
+    /** Bytes of memory that processes can still take, those that a cache of files holds included. */
+    public static long availableMemory() {
+        long granted = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class)
+                .getTotalMemorySize(); // of the container, where there is one
+        return said("/proc/meminfo", "MemAvailable")
+                .map(kibibytes -> Math.min(granted, 1024 * Long.parseLong(kibibytes.replace(" kB", ""))))
+                .orElse(granted);
+    }
+
     private static String processorName() {
+        return said("/proc/cpuinfo", "model name").orElse("unknown");
+    }
+
+    /** What stands behind the colon of a file's first line that begins so. */
+    private static Optional<String> said(String file, String beginning) {
         try {
-            return Files.readAllLines(Path.of("/proc/cpuinfo")).stream()
-                    .filter(line -> line.startsWith("model name"))
+            return Files.readAllLines(Path.of(file)).stream()
+                    .filter(line -> line.startsWith(beginning))
                     .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                    .findFirst()
-                    .orElse("unknown");
+                    .findFirst();
         } catch (IOException e) {
-            return "unknown";
+            return Optional.empty();
         }
     }
 }

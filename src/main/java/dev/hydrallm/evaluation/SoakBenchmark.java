@@ -2,10 +2,6 @@ package dev.hydrallm.evaluation;
 
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,20 +21,8 @@ public final class SoakBenchmark {
             while (done < target) {
                 done += SpeedBenchmark.steps(engine, speculation, prompts, target - done);
             }
-            lines.add(new Line(done, resident()));
+            lines.add(new Line(done, ProcessMemory.resident()));
         }
         return lines;
-    }
-
-    private static double resident() {
-        try {
-            return Files.readAllLines(Path.of("/proc/self/status")).stream()
-                    .filter(line -> line.startsWith("VmRSS:"))
-                    .mapToDouble(line -> Double.parseDouble(line.replaceAll("\\D", "")) / 1024)
-                    .findFirst()
-                    .orElseThrow();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

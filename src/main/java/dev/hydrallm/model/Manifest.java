@@ -4,11 +4,14 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param bosId the token that begins a text; null when there is none
  * @param eosIds the tokens that end one
  * @param sources where the weights came from, for people
- * @param files the SHA-256, in lower-case hexadecimal, of every other file of the pack
+ * @param files the digest of every other file of the pack
  */
 public record Manifest(
         int formatVersion,
@@ -37,16 +40,18 @@ public record Manifest(
         @Nullable Integer bosId,
         List<Integer> eosIds,
         List<String> sources,
-        Map<String, String> files) {
+        Map<String, FileDigest> files) {
 
     /** The manifest's own file name. */
     public static final String FILE = "hydra.json";
 
     public static final String WEIGHTS_FILE = "weights.safetensors";
     public static final String TOKENIZER_FILE = "tokenizer.json";
-    public static final int FORMAT_VERSION = 1;
+    public static final int FORMAT_VERSION = 2;
 
-    private static final long LONGEST_FILE = 4 << 20;
+    private static final String OWN_DIGEST = "sha256";
+    private static final String NO_DIGEST = "0".repeat(64);
+    private static final long LONGEST_FILE = 16 << 20;
 
     /** @throws IllegalArgumentException naming what does not fit together */
     public Manifest {
@@ -80,6 +85,11 @@ public record Manifest(
         files = Collections.unmodifiableMap(new TreeMap<>(files));
     }
 
+    /** The digest of one of the pack's other files. */
+    FileDigest digest(String file) {
+        return Objects.requireNonNull(files.get(file), file);
+    }
+
     /** The tensors of the pack in load order, fillers left out. */
     @JsonIgnore
     public List<PackLayout.Stored> tensors() {
@@ -92,7 +102,7 @@ public record Manifest(
      * Reads the manifest of a pack.
      *
      * @throws ModelFormatException when the file is missing, too long, of another format version, has an unknown,
-     *     missing or ill-typed property, or contradicts itself
+     *     missing or ill-typed property, contradicts itself, or is not what was written
      */
     public static Manifest read(Path directory) {
         Path file = directory.resolve(FILE);
@@ -103,12 +113,14 @@ public record Manifest(
             if (Files.size(file) > LONGEST_FILE) {
                 throw new ModelFormatException(file + ": longer than " + LONGEST_FILE + " bytes");
             }
-            JsonNode json = Json.MAPPER.readTree(Files.readAllBytes(file));
+            byte[] bytes = Files.readAllBytes(file);
+            JsonNode json = Json.MAPPER.readTree(bytes);
             JsonNode version = json.path("format_version");
             if (!version.isInt() || version.intValue() != FORMAT_VERSION) {
                 throw new ModelFormatException(file + ": pack format version " + version.toString()
                         + ", this program reads " + FORMAT_VERSION + ": pack the model again");
             }
+            checkOwnDigest(file, bytes, (ObjectNode) json);
             nameWhatIsAbsent(json.path("architecture"));
             return Json.MAPPER.treeToValue(json, Manifest.class);
         } catch (IOException e) {
@@ -130,9 +142,44 @@ public record Manifest(
         }
     }
 
+    /**
+     * The manifest's own digest is that of its bytes with zeros in the digest's place.
+     *
+     * @param json loses the digest, which is no property of the record
+     */
+    private static void checkOwnDigest(Path file, byte[] bytes, ObjectNode json) {
+        String said = json.path(OWN_DIGEST).asText();
+        json.remove(OWN_DIGEST);
+        String text = new String(bytes, StandardCharsets.ISO_8859_1);
+        int at = text.indexOf(said);
+        if (said.length() != NO_DIGEST.length() || at < 0) {
+            throw new ModelFormatException(file + ": it has no " + OWN_DIGEST + " of its own: pack the model again");
+        }
+        String found = sha256(text.substring(0, at) + NO_DIGEST + text.substring(at + said.length()));
+        if (!found.equals(said)) {
+            throw new ModelFormatException(file + ": its SHA-256 is " + found + ", it says " + said
+                    + ": the file is damaged or altered, pack the model again");
+        }
+    }
+
+    private static String sha256(String latin1) {
+        return HexFormat.of().formatHex(FileDigest.sha256().digest(latin1.getBytes(StandardCharsets.ISO_8859_1)));
+    }
+
     /** Writes the manifest into a pack's directory. */
     public void write(Path directory) throws IOException {
-        byte[] json = Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(this);
-        Files.write(directory.resolve(FILE), json);
+        ObjectNode json = Json.MAPPER.valueToTree(this);
+        json.put(OWN_DIGEST, NO_DIGEST);
+        byte[] bytes = Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(json);
+        Files.writeString(
+                directory.resolve(FILE),
+                signed(new String(bytes, StandardCharsets.ISO_8859_1)),
+                StandardCharsets.ISO_8859_1);
+    }
+
+    /** A manifest's bytes, one a character, with their digest in the place of the last zeros. */
+    static String signed(String manifest) {
+        int at = manifest.lastIndexOf(NO_DIGEST);
+        return manifest.substring(0, at) + sha256(manifest) + manifest.substring(at + NO_DIGEST.length());
     }
 }

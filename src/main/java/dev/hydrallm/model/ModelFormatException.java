@@ -1,5 +1,8 @@
 package dev.hydrallm.model;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -30,6 +33,15 @@ public class ModelFormatException extends RuntimeException {
             shown.add("and " + (names.size() - LISTED_NAMES) + " more");
         }
         return String.join(", ", shown);
+    }
+
+    /** What went wrong with a file, in words: some exceptions say its name alone. */
+    static String reason(IOException e) {
+        return switch (e) {
+            case AccessDeniedException denied -> "permission denied";
+            case NoSuchFileException missing -> "no such file";
+            default -> String.valueOf(e.getMessage());
+        };
     }
 
     private static String oneLine(String message) {

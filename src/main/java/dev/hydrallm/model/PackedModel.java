@@ -1,7 +1,6 @@
 package dev.hydrallm.model;
 
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,17 +11,17 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * An open packed model: every file matches its SHA-256, and the weights hold exactly the tensors that the manifest
- * calls for.
+ * An open packed model: no byte of a file is handed out that does not match its SHA-256, and the weights hold exactly the
+ * tensors that the manifest calls for.
  *
  * <p>Thread-safe. After {@link #close} the tensors' memory can no longer be read.
  */
 public final class PackedModel implements AutoCloseable {
     private final Path directory;
     private final Manifest manifest;
-    private final SafetensorsFile weights;
+    private final PackedWeights weights;
 
-    private PackedModel(Path directory, Manifest manifest, SafetensorsFile weights) {
+    private PackedModel(Path directory, Manifest manifest, PackedWeights weights) {
         this.directory = directory;
         this.manifest = manifest;
         this.weights = weights;
@@ -40,20 +39,57 @@ public final class PackedModel implements AutoCloseable {
      *     of another type or shape than the manifest implies
      */
     public static PackedModel open(Path directory) {
+        return open(directory, LoadOptions.DEFAULT);
+    }
+
+    /** The same, read in another way. */
+    public static PackedModel open(Path directory, LoadOptions options) {
+        return verified(open(directory, options, PackedWeights.Keep.TENSORS));
+    }
+
+    /**
+     * Opens a pack whose tensors are used while others are still on their way from the disk. What is wrong with the weights'
+     * bytes is thrown by {@link #tensor} and {@link #awaitVerified}.
+     *
+     * @throws ModelFormatException as {@link #open}, for all but those bytes
+     */
+    public static PackedModel openAhead(Path directory, LoadOptions options) {
+        return open(directory, options, PackedWeights.Keep.TENSORS);
+    }
+
+    /**
+     * Checks all of a pack as {@link #open} does, but keeps nothing of its weights in memory; tensors are read when one is
+     * asked for.
+     */
+    public static PackedModel check(Path directory, LoadOptions options) {
+        return verified(open(directory, options, PackedWeights.Keep.NOTHING));
+    }
+
+    private static PackedModel open(Path directory, LoadOptions options, PackedWeights.Keep keep) {
         Manifest manifest = Manifest.read(directory);
         Path tokenizer = directory.resolve(Manifest.TOKENIZER_FILE);
         try {
-            checkDigest(tokenizer, Sha256.of(MemorySegment.ofArray(Files.readAllBytes(tokenizer))), manifest);
+            manifest.digest(Manifest.TOKENIZER_FILE).check(tokenizer, Files.readAllBytes(tokenizer));
         } catch (IOException e) {
-            throw new ModelFormatException(tokenizer + ": cannot be read: " + e.getMessage(), e);
+            throw new ModelFormatException(tokenizer + ": cannot be read: " + ModelFormatException.reason(e), e);
         }
-        SafetensorsFile weights = SafetensorsFile.open(directory.resolve(Manifest.WEIGHTS_FILE));
+        Path file = directory.resolve(Manifest.WEIGHTS_FILE);
+        PackedWeights weights = PackedWeights.open(file, manifest.digest(Manifest.WEIGHTS_FILE), options, keep);
         try {
-            checkDigest(weights.path(), Sha256.of(weights.bytes()), manifest);
-            checkTensors(weights, manifest);
+            checkTensors(file, weights, manifest);
             return new PackedModel(directory, manifest, weights);
         } catch (RuntimeException e) {
             weights.close();
+            throw e;
+        }
+    }
+
+    private static PackedModel verified(PackedModel model) {
+        try {
+            model.awaitVerified();
+            return model;
+        } catch (RuntimeException e) {
+            model.close();
             throw e;
         }
     }
@@ -88,12 +124,30 @@ public final class PackedModel implements AutoCloseable {
     }
 
     /**
-     * A tensor by its name in {@link PackLayout}; its data begins at a multiple of {@value PackLayout#ALIGNMENT} bytes.
+     * A tensor by its name in {@link PackLayout}; its data begins at a multiple of {@value PackLayout#ALIGNMENT} bytes. Waits
+     * until it is read and verified.
      *
-     * @throws ModelFormatException when the model has none of that name
+     * @throws ModelFormatException when the model has none of that name, or its weights are damaged
      */
     public TensorView tensor(String name) {
-        return weights.tensor(name);
+        return weights.take(name);
+    }
+
+    /**
+     * Frees a large tensor's memory, which nobody may look at any more; who asks for it again waits until it is read again. So a
+     * model whose every matrix is converted and released takes little more memory than the converted ones.
+     */
+    public void release(String name) {
+        weights.release(name);
+    }
+
+    /**
+     * Waits until every byte of the pack is verified: nothing may be made of a model before.
+     *
+     * @throws ModelFormatException when one is not what it was when the model was packed
+     */
+    public void awaitVerified() {
+        weights.awaitVerified();
     }
 
     @Override
@@ -101,36 +155,29 @@ public final class PackedModel implements AutoCloseable {
         weights.close();
     }
 
-    private static void checkDigest(Path file, String found, Manifest manifest) {
-        String expected = manifest.files().get(file.getFileName().toString());
-        if (!found.equals(expected)) {
-            throw new ModelFormatException(file + ": SHA-256 is " + found + ", the manifest says " + expected
-                    + ": the file is damaged or altered, pack the model again");
-        }
-    }
-
-    private static void checkTensors(SafetensorsFile weights, Manifest manifest) {
+    private static void checkTensors(Path file, PackedWeights weights, Manifest manifest) {
         List<PackLayout.Stored> expected = manifest.tensors();
-        Map<String, TensorView> found =
-                weights.tensors().stream().collect(Collectors.toMap(TensorView::name, tensor -> tensor));
+        Map<String, SafetensorsHeader.Entry> found =
+                weights.entries().stream().collect(Collectors.toMap(SafetensorsHeader.Entry::name, entry -> entry));
         List<String> missing = new ArrayList<>();
         List<String> wrong = new ArrayList<>();
         for (PackLayout.Stored stored : expected) {
-            TensorView tensor = found.get(stored.name());
+            SafetensorsHeader.Entry tensor = found.get(stored.name());
             if (tensor == null) {
                 missing.add(stored.name());
             } else if (tensor.dtype() != stored.dtype() || !tensor.shape().equals(stored.shape())) {
                 wrong.add(stored.name() + " (" + tensor.dtype() + " " + tensor.shape() + " instead of " + stored.dtype()
                         + " " + stored.shape() + ")");
-            } else if (tensor.data().address() % PackLayout.ALIGNMENT != 0) {
+            } else if (weights.begin(tensor) % PackLayout.ALIGNMENT != 0) {
                 wrong.add(stored.name() + " (not aligned to " + PackLayout.ALIGNMENT + " bytes)");
             }
         }
         Set<String> names =
                 expected.stream().map(PackLayout.Stored::name).collect(Collectors.toCollection(HashSet::new));
-        List<String> unexpected = weights.names().stream()
+        List<String> unexpected = weights.entries().stream()
+                .map(SafetensorsHeader.Entry::name)
                 .filter(name -> !names.contains(name) && !name.startsWith(PackLayout.PAD_PREFIX))
                 .toList();
-        TensorProblems.check(weights.path(), missing, unexpected, wrong);
+        TensorProblems.check(file, missing, unexpected, wrong);
     }
 }

@@ -85,36 +85,12 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new ModelFormatException(
                     path + ": truncated: " + bytes.byteSize() + " bytes are no safetensors file");
         }
-        long headerLength = bytes.get(LENGTH, 0);
-        if (headerLength < 0 || headerLength > LONGEST_HEADER) {
-            throw new ModelFormatException(path + ": a header of " + Long.toUnsignedString(headerLength)
-                    + " bytes; at most " + LONGEST_HEADER + " are allowed");
-        }
-        if (headerLength > bytes.byteSize() - PREFIX) {
-            throw new ModelFormatException(path + ": truncated: the header should have " + headerLength
-                    + " bytes, the file has " + bytes.byteSize());
-        }
+        long headerLength = SafetensorsHeader.checkedLength(path, bytes.get(LENGTH, 0), bytes.byteSize() - PREFIX);
         byte[] header = bytes.asSlice(PREFIX, headerLength).toArray(ValueLayout.JAVA_BYTE);
         MemorySegment data = bytes.asSlice(PREFIX + headerLength);
-
         Map<String, TensorView> views = new LinkedHashMap<>();
-        long end = 0;
-        for (SafetensorsHeader.Entry entry : SafetensorsHeader.parse(path, header)) {
-            if (entry.begin() != end) {
-                throw new ModelFormatException(path + ": tensor " + entry.name() + " begins at byte " + entry.begin()
-                        + (entry.begin() < end ? ", inside the one before, which ends at " : ", after a hole from ")
-                        + end);
-            }
-            end = entry.end();
-            if (end > data.byteSize()) {
-                throw new ModelFormatException(path + ": truncated: tensor " + entry.name() + " ends at byte " + end
-                        + " of the data, which has " + data.byteSize());
-            }
-            views.put(entry.name(), entry.view(data));
-        }
-        if (end != data.byteSize()) {
-            throw new ModelFormatException(
-                    path + ": " + (data.byteSize() - end) + " bytes after the last tensor belong to none");
+        for (SafetensorsHeader.Entry entry : SafetensorsHeader.parse(path, header, data.byteSize())) {
+            views.put(entry.name(), entry.view(data.asSlice(entry.begin(), entry.end() - entry.begin())));
         }
         return Collections.unmodifiableMap(views);
     }

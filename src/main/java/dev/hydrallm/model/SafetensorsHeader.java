@@ -22,10 +22,11 @@ final class SafetensorsHeader {
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
-    /** One tensor's entry; its size is known to equal {@code end - begin}. */
+    /** One tensor's entry; its size is known to equal {@code end - begin}, counted from the header's end. */
     record Entry(String name, DType dtype, List<Long> shape, long begin, long end) {
+        /** The tensor, whose bytes these are. */
         TensorView view(MemorySegment data) {
-            return new TensorView(name, dtype, shape, data.asSlice(begin, end - begin));
+            return new TensorView(name, dtype, shape, data);
         }
     }
 
@@ -37,8 +38,51 @@ final class SafetensorsHeader {
         this.parser = parser;
     }
 
-    /** The entries, sorted by the place of their data. */
-    static List<Entry> parse(Path path, byte[] header) {
+    /**
+     * Checks the length that a file gives its header.
+     *
+     * @param following bytes of the file behind that number
+     */
+    static long checkedLength(Path path, long length, long following) {
+        if (length < 0 || length > SafetensorsFile.LONGEST_HEADER) {
+            throw new ModelFormatException(path + ": a header of " + Long.toUnsignedString(length) + " bytes; at most "
+                    + SafetensorsFile.LONGEST_HEADER + " are allowed");
+        }
+        if (length > following) {
+            throw new ModelFormatException(path + ": truncated: the header should have " + length
+                    + " bytes, the file has " + (following + Long.BYTES));
+        }
+        return length;
+    }
+
+    /**
+     * The entries in the order of their data, which lies side by side and fills the file.
+     *
+     * @param dataBytes bytes of the file behind the header
+     */
+    static List<Entry> parse(Path path, byte[] header, long dataBytes) {
+        List<Entry> entries = parse(path, header);
+        long end = 0;
+        for (Entry entry : entries) {
+            if (entry.begin() != end) {
+                throw new ModelFormatException(path + ": tensor " + entry.name() + " begins at byte " + entry.begin()
+                        + (entry.begin() < end ? ", inside the one before, which ends at " : ", after a hole from ")
+                        + end);
+            }
+            end = entry.end();
+            if (end > dataBytes) {
+                throw new ModelFormatException(path + ": truncated: tensor " + entry.name() + " ends at byte " + end
+                        + " of the data, which has " + dataBytes);
+            }
+        }
+        if (end != dataBytes) {
+            throw new ModelFormatException(
+                    path + ": " + (dataBytes - end) + " bytes after the last tensor belong to none");
+        }
+        return entries;
+    }
+
+    private static List<Entry> parse(Path path, byte[] header) {
         if (header.length == 0 || header[0] != '{') {
             throw new ModelFormatException(path + ": the header is no JSON object");
         }

@@ -23,16 +23,16 @@ public final class FourBit {
     /** The top bit of every half byte. */
     private static final long TOP_BITS = ONES << (BITS - 1);
 
-    /** What the codes of a row's groups stand for. */
+    /** What the codes of a row's groups stand for; the values of a group ascend or descend with the code. */
     @FunctionalInterface
     public interface Levels {
         /**
          * Tells the values of one group.
          *
          * @param group index of the group within the row
-         * @param values where the value of each of the {@value #LEVELS} codes goes
+         * @param values where the value of each of the {@value #LEVELS} codes goes, from {@code at} on
          */
-        void read(int group, float[] values);
+        void read(int group, float[] values, int at);
     }
 
     private FourBit() {}
@@ -58,48 +58,76 @@ public final class FourBit {
     public static void decode(byte[] packed, int groupSize, Levels levels, float[] row) {
         float[] values = new float[LEVELS];
         for (int from = 0; from < row.length; from += groupSize) {
-            levels.read(from / groupSize, values);
+            levels.read(from / groupSize, values, 0);
             for (int i = from; i < from + groupSize; i++) {
                 row[i] = values[code(packed, i)];
             }
         }
     }
 
-    /**
-     * Turns a row of 4-bit codes into one of 8-bit codes: the same as {@link #decode}, then {@link Int8#encode}, but rounds
-     * each level of a group once instead of every weight.
-     *
-     * @param packed (columns / 2)
-     * @param groupSize a multiple of 16; divides the columns
-     * @param codes (columns)
-     * @return the row's scale, as of {@link Int8#encode}
-     * @throws IllegalArgumentException when a weight is infinite or not a number
-     */
-    public static float toInt8(byte[] packed, int groupSize, Levels levels, byte[] codes) {
-        int groups = codes.length / groupSize;
-        int bytes = groupSize / 2;
-        float[] values = new float[LEVELS];
-        float largest = 0;
-        for (int group = 0; group < groups; group++) {
-            levels.read(group, values);
-            for (int code = 0; code < LEVELS; code++) {
-                float magnitude = Math.abs(values[code]);
-                // A level that no weight has must not set the scale.
-                if (!(magnitude <= largest) && occurs(code, packed, group * bytes, bytes)) {
-                    largest = Math.max(largest, magnitude); // not a number wins in Math.max, and stays
+    /** Turns rows of 4-bit codes into such of 8-bit codes. Not thread-safe: it holds a row's levels. */
+    public static final class Expansion {
+        private final int groupSize;
+        private final float[] values;
+        private final int[] rounded;
+
+        /**
+         * For rows of one length.
+         *
+         * @param groupSize a multiple of 16; divides the columns
+         */
+        public Expansion(int columns, int groupSize) {
+            this.groupSize = groupSize;
+            this.values = new float[columns / groupSize * LEVELS];
+            this.rounded = new int[values.length];
+        }
+
+        /**
+         * Turns a row: the same as {@link FourBit#decode}, then {@link Int8#encode}, but rounds each level of a group once
+         * instead of every weight.
+         *
+         * @param packed (columns / 2)
+         * @param codes (columns)
+         * @return the row's scale, as of {@link Int8#encode}
+         * @throws IllegalArgumentException when a weight is infinite or not a number
+         */
+        public float toInt8(byte[] packed, Levels levels, byte[] codes) {
+            int bytes = groupSize / 2;
+            int groups = values.length / LEVELS;
+            for (int group = 0; group < groups; group++) {
+                levels.read(group, values, group * LEVELS);
+            }
+            float largest = 0;
+            for (int group = 0; group < groups; group++) {
+                largest = largest(packed, group * bytes, group * LEVELS, largest);
+            }
+            float scale = Int8.scale(largest);
+            // All groups in one loop, which the compiler turns into vectors.
+            for (int level = 0; level < rounded.length; level++) {
+                rounded[level] = (int) Math.rint((double) values[level] / scale) & 0xff;
+            }
+            int[] table = new int[LEVELS]; // of a length that the compiler knows
+            for (int group = 0; group < groups; group++) {
+                System.arraycopy(rounded, group * LEVELS, table, 0, LEVELS);
+                translate(packed, group * bytes, bytes, table, codes);
+            }
+            return scale;
+        }
+
+        /** The largest magnitude of a group's weights and of those before; a level that no weight has does not count. */
+        private float largest(byte[] packed, int from, int at, float before) {
+            float bound = Math.max(Math.abs(values[at]), Math.abs(values[at + LEVELS - 1]));
+            float largest = before;
+            if (!(bound <= largest)) {
+                for (int code = 0; code < LEVELS; code++) {
+                    float magnitude = Math.abs(values[at + code]);
+                    if (!(magnitude <= largest) && occurs(code, packed, from, groupSize / 2)) {
+                        largest = Math.max(largest, magnitude); // not a number wins in Math.max, and stays
+                    }
                 }
             }
+            return largest;
         }
-        float scale = Int8.scale(largest);
-        long[] rounded = new long[LEVELS];
-        for (int group = 0; group < groups; group++) {
-            levels.read(group, values);
-            for (int code = 0; code < LEVELS; code++) {
-                rounded[code] = (byte) Math.rint((double) values[code] / scale) & 0xff;
-            }
-            translate(packed, group * bytes, (group + 1) * bytes, rounded, codes);
-        }
-        return scale;
     }
 
     /** Whether a code is among packed ones: a half byte of 0 borrows from its top bit when 1 is subtracted. */
@@ -113,15 +141,19 @@ public final class FourBit {
         return found != 0;
     }
 
-    /** Replaces 4-bit codes by bytes, eight at a time. */
-    private static void translate(byte[] packed, int from, int to, long[] bytes, byte[] target) {
-        for (int at = from; at < to; at += Integer.BYTES) {
+    /** Replaces the 4-bit codes of a group by bytes, eight at a time. */
+    private static void translate(byte[] packed, int from, int length, int[] table, byte[] target) {
+        for (int at = from; at < from + length; at += Integer.BYTES) {
             int word = (int) HALF_WORD.get(packed, at);
-            long first = bytes[word >> 4 & MASK] | (bytes[word & MASK] << 8);
-            long second = bytes[word >> 12 & MASK] | (bytes[word >> 8 & MASK] << 8);
-            long third = bytes[word >> 20 & MASK] | (bytes[word >> 16 & MASK] << 8);
-            long fourth = bytes[word >> 28 & MASK] | (bytes[word >> 24 & MASK] << 8);
-            WORD.set(target, 2 * at, first | (second << 16) | (third << 32) | (fourth << 48));
+            int low = table[word >> 4 & MASK]
+                    | table[word & MASK] << 8
+                    | table[word >> 12 & MASK] << 16
+                    | table[word >> 8 & MASK] << 24;
+            int high = table[word >> 20 & MASK]
+                    | table[word >> 16 & MASK] << 8
+                    | table[word >>> 28] << 16
+                    | table[word >> 24 & MASK] << 24;
+            WORD.set(target, 2 * at, Integer.toUnsignedLong(low) | (long) high << Integer.SIZE);
         }
     }
 }

@@ -63,21 +63,21 @@ public final class Int4 {
 
     /** What the codes of symmetric groups stand for. */
     public static FourBit.Levels symmetric(short[] scales) {
-        return (group, values) -> {
+        return (group, values, at) -> {
             float scale = Float.float16ToFloat(scales[group]);
             for (int code = 0; code < FourBit.LEVELS; code++) {
-                values[code] = (code - ZERO) * scale;
+                values[at + code] = (code - ZERO) * scale;
             }
         };
     }
 
     /** What the codes of asymmetric groups stand for. */
     public static FourBit.Levels asymmetric(short[] scales, short[] minima) {
-        return (group, values) -> {
+        return (group, values, at) -> {
             float scale = Float.float16ToFloat(scales[group]);
             float minimum = Float.float16ToFloat(minima[group]);
             for (int code = 0; code < FourBit.LEVELS; code++) {
-                values[code] = minimum + code * scale;
+                values[at + code] = minimum + code * scale;
             }
         };
     }

@@ -117,10 +117,10 @@ public final class Nf4 {
      * @param first index of the row's first block in the matrix
      */
     public static FourBit.Levels levels(Absmaxes absmaxes, int first) {
-        return (block, values) -> {
+        return (block, values, at) -> {
             float absmax = absmaxes.decode(first + block);
             for (int code = 0; code < LEVELS.length; code++) {
-                values[code] = LEVELS[code] * absmax;
+                values[at + code] = LEVELS[code] * absmax;
             }
         };
     }

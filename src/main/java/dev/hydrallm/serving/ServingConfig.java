@@ -1,6 +1,7 @@
 package dev.hydrallm.serving;
 
 import dev.hydrallm.decoding.Speculation;
+import dev.hydrallm.model.LoadOptions;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import io.smallrye.config.WithName;
@@ -45,9 +46,31 @@ public interface ServingConfig {
     @WithDefault("0")
     int context();
 
-    /** CPU threads; 0 is one for a small model, else all this process may use. */
+    /** What computes: {@code kernels}, Hydra's own, {@code torch}, or {@code auto}: the kernels where they can. */
+    @WithDefault("auto")
+    String engine();
+
+    /** CPU threads; 0 is all this process may use, on libtorch one for a small model. */
     @WithDefault("0")
     int threads();
+
+    /** How weights are read from a disk. */
+    Load load();
+
+    /** How weights are read from a disk; see {@link LoadOptions}. */
+    interface Load {
+        /** Threads that read and verify; 0 is one for each processor, at most 8. */
+        @WithDefault("0")
+        int threads();
+
+        /** Bytes asked for at once, a multiple of 4,096. */
+        @WithDefault("1048576")
+        int readSize();
+
+        /** on: past the kernel's page cache, where the file system can. */
+        @WithDefault("off")
+        LoadOptions.DirectIo directIo();
+    }
 
     /** Sequences that run at once. */
     @WithDefault("" + DEFAULT_SLOTS)

@@ -20,7 +20,7 @@ class EnvironmentTest {
     void anOptionIsTakenFromTheEnvironment() {
         CliRun run = CliRun.with(Map.of("HYDRA_MODEL", DEMO, "HYDRA_JSON", "true"), "inspect");
         assertThat(run.exitCode()).isZero();
-        assertThat(run.out()).startsWith("{\"format_version\":1");
+        assertThat(run.out()).startsWith("{\"format_version\":2");
     }
 
     private static void assertRefused(CliRun run, String part) {

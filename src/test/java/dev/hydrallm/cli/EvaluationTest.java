@@ -7,15 +7,15 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.hydrallm.model.DType;
+import dev.hydrallm.model.FileDigest;
+import dev.hydrallm.model.Manifest;
 import dev.hydrallm.testing.Shared;
 import dev.hydrallm.testing.TinyCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -201,19 +201,23 @@ class EvaluationTest {
         String after = change.apply(before);
         assertThat(after).isNotEqualTo(before);
         Files.writeString(copy.resolve("tokenizer.json"), after);
-        String manifest = Files.readString(Path.of(DEMO, "hydra.json"));
-        Files.writeString(
-                copy.resolve("hydra.json"),
-                manifest.replace(digest(Path.of(DEMO, "tokenizer.json")), digest(copy.resolve("tokenizer.json"))));
+        Manifest demo = Manifest.read(Path.of(DEMO));
+        Map<String, FileDigest> files = new HashMap<>(demo.files());
+        files.put("tokenizer.json", FileDigest.of(Files.readAllBytes(copy.resolve("tokenizer.json"))));
+        new Manifest(
+                        demo.formatVersion(),
+                        demo.name(),
+                        demo.architecture(),
+                        demo.draft(),
+                        demo.quantization(),
+                        demo.tree(),
+                        demo.chatTemplate(),
+                        demo.bosId(),
+                        demo.eosIds(),
+                        demo.sources(),
+                        files)
+                .write(copy);
         return copy;
-    }
-
-    private static String digest(Path file) throws IOException {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
     }
 
     @Test

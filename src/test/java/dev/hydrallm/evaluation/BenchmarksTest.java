@@ -7,8 +7,8 @@ import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
-import dev.hydrallm.engine.torch.TorchEngine;
-import dev.hydrallm.engine.torch.TorchOptions;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.model.PackedModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,7 +35,7 @@ class BenchmarksTest {
     }
 
     private static Engine load(int threads) {
-        return TorchEngine.load(demo, TorchOptions.DEFAULT.withThreads(threads));
+        return ModelEngine.load(demo, EngineOptions.DEFAULT.withThreads(threads));
     }
 
     @AfterAll

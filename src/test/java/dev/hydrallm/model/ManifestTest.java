@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,8 +21,7 @@ class ManifestTest {
     @TempDir
     Path directory;
 
-    private final Manifest manifest =
-            PackFixture.manifest(Map.of(Manifest.WEIGHTS_FILE, "00", Manifest.TOKENIZER_FILE, "11"));
+    private final Manifest manifest = PackFixture.manifest(PackFixture.NO_FILES);
 
     @BeforeEach
     void write() throws IOException {
@@ -38,7 +36,7 @@ class ManifestTest {
     @Test
     void absentTreeAndBosSurvive() throws IOException {
         Manifest plain = new Manifest(
-                1,
+                Manifest.FORMAT_VERSION,
                 "plain",
                 manifest.architecture(),
                 manifest.draft(),
@@ -86,7 +84,7 @@ class ManifestTest {
                 new SlidingWindow(3, 1),
                 scaling);
         Manifest whole = new Manifest(
-                1,
+                Manifest.FORMAT_VERSION,
                 "family",
                 family,
                 manifest.draft(),
@@ -107,7 +105,7 @@ class ManifestTest {
     @Test
     void theFileSaysSnakeCaseAndStableOrder() throws IOException {
         assertThat(Files.readString(directory.resolve("hydra.json")))
-                .contains("\"format_version\" : 1", "\"vocab_size\" : 8", "\"forked_layers\" : 1")
+                .contains("\"format_version\" : 2", "\"vocab_size\" : 8", "\"forked_layers\" : 1")
                 .contains("\"embedding\" : \"int8\"")
                 .doesNotContain("\"tensors\"");
         byte[] first = Files.readAllBytes(directory.resolve("hydra.json"));
@@ -120,9 +118,9 @@ class ManifestTest {
             delimiter = '|',
             quoteCharacter = '\0',
             value = {
-                "\"format_version\" : 1     | \"format_version\" : 2     | pack format version 2, this program reads 1",
-                "\"format_version\" : 1     | \"format_version\" : \"1\" | pack format version",
-                "\"format_version\" : 1,    |                            | pack format version",
+                "\"format_version\" : 2     | \"format_version\" : 1     | pack format version 1, this program reads 2",
+                "\"format_version\" : 2     | \"format_version\" : \"2\" | pack format version",
+                "\"format_version\" : 2,    |                            | pack format version",
                 "\"name\" : \"tiny\"        | \"nam\" : \"tiny\"         | nam",
                 "\"name\" : \"tiny\"        | \"name\" : \"tiny\", \"name\" : \"t\" | Duplicate",
                 "\"vocab_size\" : 8,        |                            | vocab_size",
@@ -148,6 +146,9 @@ class ManifestTest {
                 "\"embedding\" : \"int8\"   | \"embedding\" : null       | no weight format for the group EMBEDDING",
                 "\"embedding\" : \"int8\"   | \"embedding\" : \"nf4\"    | embedding has 4 columns, which do not divide",
                 "\"tokenizer.json\"         | \"../tokenizer.json\"      | files are",
+                "\"bytes\" : 0             | \"bytes\" : 1             | 0 digests of a file of 1 bytes",
+                "\"bytes\" : 0             | \"bytes\" : -1            | 0 digests of a file of -1 bytes",
+                "\"chunks\" : [ ]          | \"chunks\" : [ \"00\" ]   | 1 digests of a file of 0 bytes",
                 "\"bos_id\" : 1             | \"bos_id\" : 8             | bos_id is 8",
             })
     void aManifestThatIsWrongIsRefused(String from, @Nullable String to, String message) throws IOException {
@@ -155,7 +156,8 @@ class ManifestTest {
         String json = Files.readString(file);
         int at = json.lastIndexOf(from);
         assertThat(at).isNotNegative();
-        Files.writeString(file, json.substring(0, at) + (to == null ? "" : to) + json.substring(at + from.length()));
+        String wrong = json.substring(0, at) + (to == null ? "" : to) + json.substring(at + from.length());
+        Files.writeString(file, Manifest.signed(wrong.replaceFirst("[0-9a-f]{64}(?=\"\\s*}\\s*$)", "0".repeat(64))));
         assertThatThrownBy(() -> Manifest.read(directory))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(file + ": ")
@@ -168,5 +170,28 @@ class ManifestTest {
     void aFileThatIsNoJsonIsRefused() throws IOException {
         Files.writeString(directory.resolve("hydra.json"), "not json");
         assertThatThrownBy(() -> Manifest.read(directory)).isInstanceOf(ModelFormatException.class);
+    }
+
+    @Test
+    void oneFlippedBitAnywhereIsNoticed() throws IOException {
+        Path file = directory.resolve("hydra.json");
+        byte[] bytes = Files.readAllBytes(file);
+        for (int at = 0; at < bytes.length; at++) {
+            bytes[at] ^= (byte) (1 << at % 8);
+            Files.write(file, bytes);
+            assertThatThrownBy(() -> Manifest.read(directory))
+                    .isInstanceOf(ModelFormatException.class)
+                    .hasMessageStartingWith(file + ": ");
+            bytes[at] ^= (byte) (1 << at % 8);
+        }
+    }
+
+    @Test
+    void aManifestWithoutItsDigestIsRefused() throws IOException {
+        Path file = directory.resolve("hydra.json");
+        Files.writeString(file, Files.readString(file).replaceFirst(",\\s*\"sha256\" : \"[0-9a-f]*\"", ""));
+        assertThatThrownBy(() -> Manifest.read(directory))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessage(file + ": it has no sha256 of its own: pack the model again");
     }
 }

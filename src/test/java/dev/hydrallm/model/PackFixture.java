@@ -2,7 +2,6 @@ package dev.hydrallm.model;
 
 import dev.hydrallm.testing.Safetensors;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,14 +19,18 @@ final class PackFixture {
             TensorGroup.FORKED_LAYERS, WeightFormat.F32,
             TensorGroup.HEADS, WeightFormat.INT8);
 
+    /** Digests of empty files. */
+    static final Map<String, FileDigest> NO_FILES = Map.of(
+            Manifest.WEIGHTS_FILE, FileDigest.of(new byte[0]), Manifest.TOKENIZER_FILE, FileDigest.of(new byte[0]));
+
     /** Tells the fixture's header apart by a length that brings the first tensor to the alignment. */
     private static final int HEADER_LENGTH = 2 * PackLayout.ALIGNMENT - Long.BYTES;
 
     private PackFixture() {}
 
-    static Manifest manifest(Map<String, String> files) {
+    static Manifest manifest(Map<String, FileDigest> files) {
         return new Manifest(
-                1,
+                Manifest.FORMAT_VERSION,
                 "tiny",
                 ARCHITECTURE,
                 DRAFT,
@@ -41,8 +44,7 @@ final class PackFixture {
     }
 
     static List<PackLayout.Stored> tensors() {
-        return manifest(Map.of(Manifest.WEIGHTS_FILE, "", Manifest.TOKENIZER_FILE, ""))
-                .tensors();
+        return manifest(NO_FILES).tensors();
     }
 
     /** A pack whose stored tensors went through a change. */
@@ -70,7 +72,7 @@ final class PackFixture {
         return directory;
     }
 
-    private static String digest(Path file) throws IOException {
-        return Sha256.of(MemorySegment.ofArray(Files.readAllBytes(file)));
+    private static FileDigest digest(Path file) throws IOException {
+        return FileDigest.of(Files.readAllBytes(file));
     }
 }

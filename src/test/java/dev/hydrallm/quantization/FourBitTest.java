@@ -34,9 +34,9 @@ class FourBitTest {
         for (FourBit.Levels levels : new FourBit.Levels[] {
             Int4.symmetric(scales),
             Int4.asymmetric(scales, minima),
-            (group, values) -> {
-                for (int code = 0; code < values.length; code++) {
-                    values[code] = (group + 1) * (code - 3.3f);
+            (group, values, at) -> {
+                for (int code = 0; code < FourBit.LEVELS; code++) {
+                    values[at + code] = (group + 1) * (code - 3.3f);
                 }
             }
         }) {
@@ -45,7 +45,8 @@ class FourBitTest {
             byte[] expected = new byte[row.length];
             float scale = Int8.encode(row, expected);
             byte[] codes = new byte[row.length];
-            assertThat(FourBit.toInt8(packed, 32, levels, codes)).isEqualTo(scale);
+            assertThat(new FourBit.Expansion(row.length, 32).toInt8(packed, levels, codes))
+                    .isEqualTo(scale);
             assertThat(codes).isEqualTo(expected);
         }
     }
@@ -54,7 +55,8 @@ class FourBitTest {
     void aScaleThatIsNoNumberIsRefused() {
         for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
             short[] scales = {Float.floatToFloat16(1), Float.floatToFloat16(bad)};
-            assertThatThrownBy(() -> FourBit.toInt8(new byte[32], 32, Int4.symmetric(scales), new byte[64]))
+            assertThatThrownBy(() ->
+                            new FourBit.Expansion(64, 32).toInt8(new byte[32], Int4.symmetric(scales), new byte[64]))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("a weight is");
         }

@@ -1,157 +1,155 @@
 package dev.hydrallm.engine.torch;
 
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.engine.Int8Source;
+import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.model.WeightFormat;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /**
- * A model's matrices as int8 rows, whatever the format they are stored in. Those stored so are views of the mapped file; others
- * are converted on all processors, blocks of rows side by side, and a few matrices ahead of the one that is asked for, in load
- * order. So who takes them finds the next one ready after packing the last, and no more than those few are held twice.
+ * Makes the int8 program's matrices of a model's, whatever the format they are stored in. Every processor takes the next one
+ * that was asked for as soon as it is read, turns it into int8 rows and packs those for fbgemm, which goes over each byte alone and
+ * takes longer than all the rest. What is stored is released then, so that the model is not held twice.
  *
  * <p>Made, used and closed on one thread.
  */
 final class Int8Matrices implements AutoCloseable {
-    /** Matrices that are converted ahead. */
-    private static final int AHEAD = 2;
-
-    /** Weights of a block of rows: enough to be worth a thread, few enough that all threads share in a matrix. */
-    private static final int BLOCK = 1 << 17;
-
-    private final PackedModel model;
-    private final Map<String, PackLayout.Matrix> matrices = new LinkedHashMap<>();
-    private final Iterator<PackLayout.Matrix> next;
-    private final Map<String, Conversion> begun = new HashMap<>();
-    private final Set<String> taken = new HashSet<>();
+    private final Int8Source source;
+    private final PtNDManager manager;
+    private final Script script;
+    private final List<Begun> begun = new ArrayList<>();
     private final ExecutorService processors;
 
-    /**
-     * A matrix.
-     *
-     * @param codes (rows, columns), signed bytes
-     * @param scales (rows), single precision
-     * @param arena what holds both; empty for views of the file
-     */
-    record Int8Matrix(PackLayout.Matrix matrix, MemorySegment codes, MemorySegment scales, Optional<Arena> arena)
-            implements AutoCloseable {
-        /** Frees what was converted. */
-        @Override
-        public void close() {
-            arena.ifPresent(Arena::close);
+    /** The embedding, where it is looked up as int8 rows: a tied language-model head is made of the same. */
+    private volatile Optional<Int8Matrix> lookup = Optional.empty();
+
+    /** A matrix that is on its way. */
+    static final class Begun {
+        private final Future<IValue> packed;
+        private boolean taken;
+
+        private Begun(Future<IValue> packed) {
+            this.packed = packed;
         }
     }
 
-    private record Conversion(Int8Matrix result, CompletableFuture<Void> done) {}
-
-    Int8Matrices(PackedModel model) {
-        this.model = model;
-        for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
-            if (part instanceof PackLayout.Matrix matrix) {
-                matrices.put(matrix.name(), matrix);
-            }
-        }
-        next = matrices.values().iterator();
-        // Threads start with the first conversion: a pack of int8 has none.
+    Int8Matrices(PackedModel model, PtNDManager manager, Script script) {
+        this.source = new Int8Source(model);
+        this.manager = manager;
+        this.script = script;
+        // Threads start with the first matrix: a model in single precision has none.
         processors = Executors.newFixedThreadPool(
                 Runtime.getRuntime().availableProcessors(),
                 Thread.ofPlatform().name("hydra-int8-", 0).daemon().factory());
     }
 
+    /** Memory as a tensor, without a copy. */
+    static PtNDArray tensor(PtNDManager manager, MemorySegment data, Shape shape, DataType type) {
+        return manager.create(data.asByteBuffer().order(ByteOrder.nativeOrder()), shape, type);
+    }
+
+    /** The codes of a matrix as a tensor, without a copy. */
+    PtNDArray codes(Int8Matrix rows) {
+        Shape shape = new Shape(rows.matrix().rows(), rows.matrix().columns());
+        return tensor(manager, rows.codes(), shape, DataType.INT8);
+    }
+
+    /** The scales of a matrix as a tensor, without a copy. */
+    PtNDArray scales(Int8Matrix rows) {
+        return tensor(manager, rows.scales(), new Shape(rows.matrix().rows()), DataType.FLOAT32);
+    }
+
     /**
-     * A matrix by its name in {@link PackLayout}; the caller closes it.
+     * The embedding's rows, to be looked up; the caller closes them when the model is closed.
      *
      * @throws ModelFormatException when a weight is infinite or not a number
      */
-    Int8Matrix take(String name) {
-        PackLayout.Matrix matrix = Objects.requireNonNull(matrices.get(name), name);
-        if (format(matrix) instanceof WeightFormat.Int8) {
-            return new Int8Matrix(
-                    matrix,
-                    model.tensor(name + ".weight").data(),
-                    model.tensor(name + ".scale").data(),
-                    Optional.empty());
+    Int8Matrix embedding() {
+        PackLayout.Matrix matrix = source.matrix("embedding");
+        Int8Matrix rows = source.rows(matrix);
+        if (rows.arena().isPresent()) {
+            source.release(matrix);
         }
-        Conversion early = begun.remove(name);
-        Conversion conversion = early == null ? begin(matrix) : early;
-        taken.add(name);
-        beginNext();
+        lookup = Optional.of(rows);
+        return rows;
+    }
+
+    /** Begins to pack the rows of several matrices, given by their names in {@link PackLayout}, below each other as one. */
+    Begun begin(List<String> names) {
+        List<PackLayout.Matrix> parts = names.stream().map(source::matrix).toList();
+        Begun matrix = new Begun(processors.submit(() -> pack(parts)));
+        begun.add(matrix);
+        return matrix;
+    }
+
+    /**
+     * Waits for a packed matrix, which the caller closes.
+     *
+     * @throws ModelFormatException when the model is damaged, or a weight infinite or not a number
+     */
+    IValue take(Begun matrix) {
         try {
-            conversion.done.join();
-            return conversion.result;
-        } catch (CompletionException e) {
-            conversion.result.close();
-            throw e.getCause() instanceof IllegalArgumentException wrong
-                    ? new ModelFormatException(
-                            model.directory() + ": " + name + ": " + wrong.getMessage() + ": pack the model again", e)
-                    : e;
+            IValue packed = matrix.packed.get();
+            matrix.taken = true;
+            return packed;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while a model was loaded", e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e);
         }
     }
 
-    private void beginNext() {
-        while (begun.size() < AHEAD && next.hasNext()) {
-            PackLayout.Matrix matrix = next.next();
-            if (!taken.contains(matrix.name()) && !(format(matrix) instanceof WeightFormat.Int8)) {
-                begun.put(matrix.name(), begin(matrix));
-            }
+    private IValue pack(List<PackLayout.Matrix> parts) {
+        JniUtils.setGraphExecutorOptimize(false); // the flag is this thread's
+        try (IValue quantized = quantized(parts)) {
+            // The embedding is looked up where it lies.
+            parts.stream().filter(part -> !part.name().equals("embedding")).forEach(source::release);
+            return script.call("pack", quantized);
         }
     }
 
-    private WeightFormat format(PackLayout.Matrix matrix) {
-        return Objects.requireNonNull(model.manifest().quantization().get(matrix.group()));
-    }
-
-    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
-    private Conversion begin(PackLayout.Matrix matrix) {
-        int rows = Math.toIntExact(matrix.rows());
-        int columns = Math.toIntExact(matrix.columns());
-        Int8Rows source = Int8Rows.of(model, matrix, format(matrix));
-        Arena arena = Arena.ofShared();
-        MemorySegment codes = arena.allocate(matrix.rows() * columns, Long.BYTES);
-        MemorySegment scales = arena.allocate(matrix.rows() * Float.BYTES, Long.BYTES);
-        int together = Math.max(1, BLOCK / columns);
-        List<CompletableFuture<Void>> blocks = new ArrayList<>();
-        for (int from = 0; from < rows; from += together) {
-            int first = from;
-            int end = Math.min(rows, from + together);
-            blocks.add(
-                    CompletableFuture.runAsync(() -> convert(source, first, end, columns, codes, scales), processors));
-        }
-        CompletableFuture<Void> all = CompletableFuture.allOf(blocks.toArray(CompletableFuture[]::new));
-        return new Conversion(new Int8Matrix(matrix, codes, scales, Optional.of(arena)), all);
-    }
-
-    private static void convert(
-            Int8Rows source, int from, int to, int columns, MemorySegment codes, MemorySegment scales) {
-        byte[] row = new byte[columns];
-        for (int r = from; r < to; r++) {
-            scales.setAtIndex(ValueLayout.JAVA_FLOAT, r, source.read(r, row));
-            MemorySegment.copy(row, 0, codes, ValueLayout.JAVA_BYTE, (long) r * columns, columns);
+    /** A quantized tensor that is a copy, so the parts may go. */
+    private IValue quantized(List<PackLayout.Matrix> parts) {
+        try (Values scope = new Values()) {
+            List<Int8Matrix> rows = parts.stream()
+                    .map(part -> looked(part).orElseGet(() -> scope.own(source.rows(part))))
+                    .toList();
+            PtNDArray codes = TorchWeights.joined(rows.stream().map(this::codes).toList(), scope);
+            PtNDArray scales =
+                    TorchWeights.joined(rows.stream().map(this::scales).toList(), scope);
+            return script.call("quantized", scope.of(codes), scope.of(scales));
         }
     }
 
-    /** Ends the conversions that nobody asked for. */
+    private Optional<Int8Matrix> looked(PackLayout.Matrix part) {
+        return lookup.filter(rows -> rows.matrix().equals(part));
+    }
+
+    /** Ends what nobody waits for, and frees what nobody took. */
     @Override
     public void close() {
         processors.shutdownNow();
         processors.close();
-        begun.values().forEach(conversion -> conversion.result.close());
+        for (Begun matrix : begun) {
+            if (!matrix.taken && matrix.packed.state() == Future.State.SUCCESS) {
+                matrix.packed.resultNow().close();
+            }
+        }
     }
 }

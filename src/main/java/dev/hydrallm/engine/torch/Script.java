@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -18,11 +19,11 @@ import java.util.zip.ZipOutputStream;
  * A TorchScript module compiled from source text in the serialized dialect: one class without attributes whose methods
  * are called by name. Only text of our own resources ever gets here.
  *
- * <p>Not thread-safe; the executor's flags are the calling thread's, so compile and call on one thread.
+ * <p>Methods may be called on several threads; the executor's flags are the calling thread's.
  */
 final class Script implements AutoCloseable {
     private final PtSymbolBlock module;
-    private long busyNanos;
+    private final LongAdder busyNanos = new LongAdder();
 
     private Script(PtSymbolBlock module) {
         this.module = module;
@@ -51,13 +52,13 @@ final class Script implements AutoCloseable {
         try {
             return IValueUtils.runMethod(module, method, arguments);
         } finally {
-            busyNanos += System.nanoTime() - start;
+            busyNanos.add(System.nanoTime() - start);
         }
     }
 
     /** Time spent in {@link #call} so far, ns. */
     long busyNanos() {
-        return busyNanos;
+        return busyNanos.sum();
     }
 
     @Override

@@ -7,7 +7,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
-import dev.hydrallm.engine.torch.RowShapes.RowShape;
+import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.engine.DecoderProgram;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.Rotary;
+import dev.hydrallm.engine.RowShape;
+import dev.hydrallm.engine.RowShapeCache;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
@@ -15,20 +20,22 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * A model's compiled program with all that it holds on the device: weights, KV caches, and the rows that the draft layers
- * read.
+ * A model on libtorch's operators: its compiled program with all that it holds.
+ *
+ * <p>With int8 weights a row's products do not depend on the rows beside it, so a request gives the same tokens with or
+ * without speculation, alone or in a batch, but for what attention's order of summation leaves in the last bits.
  *
  * <p>A sequence's cache is one tensor, (2 layers, 1, kv heads, rows, head dim): keys of layer 0, its values, keys of
  * layer 1 …. The draft layers have one of their own, written for accepted tokens only.
  */
-final class TorchProgram implements AutoCloseable {
-    /** Rows of a slot that wait for the draft layers at most. */
-    static final int UNDRAFTED_ROWS = 128;
+public final class TorchProgram implements DecoderProgram {
+    /** Below it threads that meet after every operator cost more than they bring (docs/performance.md). */
+    private static final long FEWEST_WEIGHTS_FOR_ALL_THREADS = 250_000_000;
 
     private final PtNDManager manager;
     private final Script script;
     private final TorchWeights weights;
-    private final RowShapes shapes;
+    private final RowShapeCache<RowTensors> shapes;
     private final Values values = new Values();
     private final IValue rotary;
     private final IValue tap;
@@ -36,23 +43,42 @@ final class TorchProgram implements AutoCloseable {
     private final List<IValue> draftCaches;
     private final List<IValue> undrafted;
 
-    /** Fresh rows of one sequence behind its first {@code start} committed ones. */
-    record Rows(int slot, int start, RowShape shape) {}
+    /**
+     * Loads a packed model, which must stay open as long as this.
+     *
+     * @param context tokens of a sequence
+     */
+    public static TorchProgram load(PackedModel model, EngineOptions options, int context) {
+        TorchNatives.load();
+        JniUtils.setNumThreads(threads(model, options));
+        return new TorchProgram(model, options, context, ActivationRange.ofProcessor());
+    }
 
-    /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
-    record Choice(int from, Selection selection) {}
+    /** The threads that a model's operators run on: the option's, else one for a small model and all for others. */
+    public static int threads(PackedModel model, EngineOptions options) {
+        if (options.threads() > 0) {
+            return options.threads();
+        }
+        return model.weights() < FEWEST_WEIGHTS_FOR_ALL_THREADS
+                ? 1
+                : Runtime.getRuntime().availableProcessors();
+    }
 
-    TorchProgram(PackedModel model, TorchOptions options, int context, ActivationRange range) {
+    TorchProgram(PackedModel model, EngineOptions options, int context, ActivationRange range) {
         Architecture shape = model.architecture();
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
-        try (Int8Matrices int8 = new Int8Matrices(model)) {
-            weights = new TorchWeights(model, manager, script, kind, int8);
+        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager));
+        try (Int8Matrices int8 = new Int8Matrices(model, manager, script)) {
+            weights = new TorchWeights(model, manager, kind, int8, values);
+            model.awaitVerified();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
         }
-        shapes = new RowShapes(manager);
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),
                 new Shape(cacheRows, shape.headDim() / 2, 2),
@@ -75,23 +101,15 @@ final class TorchProgram implements AutoCloseable {
                 .toList();
     }
 
-    RowShapes shapes() {
-        return shapes;
-    }
-
-    long busyNanos() {
+    @Override
+    public long busyNanos() {
         return script.busyNanos();
     }
 
-    /**
-     * One forward over fresh rows.
-     *
-     * @param ids token of each row
-     * @return for each row chosen after: token and score
-     */
-    double[] verify(int[] ids, List<Rows> rows, Choice choice) {
+    @Override
+    public double[] verify(int[] ids, List<Rows> rows, Choice choice) {
         try (Values scope = new Values()) {
-            Selection selection = choice.selection();
+            SelectionNumbers selection = new SelectionNumbers(choice.selection());
             List<IValue> arguments = forwardArguments(ids, rows, scope);
             arguments.add(scope.of(choice.from()));
             arguments.add(scope.list(selection.rules()));
@@ -105,31 +123,27 @@ final class TorchProgram implements AutoCloseable {
         }
     }
 
-    /**
-     * One forward over fresh rows of one sequence.
-     *
-     * @return natural logarithm of the probability of every token after each row, (rows * vocabulary)
-     */
-    double[] logProbabilities(int[] ids, Rows rows) {
+    @Override
+    public double[] logProbabilities(int[] ids, Rows rows) {
         try (Values scope = new Values()) {
             IValue result = call("logProbabilities", forwardArguments(ids, List.of(rows), scope), scope);
             return scope.keep(result.toTensor(manager)).toDoubleArray();
         }
     }
 
-    /** The base's logits after a run of tokens in an empty slot 0, (vocabulary). */
-    float[] logits(int[] ids) {
+    @Override
+    public float[] logits(int[] ids) {
         try (Values scope = new Values()) {
-            List<Rows> rows = List.of(new Rows(0, 0, shapes.run(ids.length)));
+            List<Rows> rows = List.of(new Rows(0, 0, new RowShape.Run(ids.length)));
             IValue result = call("logits", forwardArguments(ids, rows, scope), scope);
             return scope.keep(result.toTensor(manager)).toFloatArray();
         }
     }
 
-    /** Every head's logits after the run of tokens that {@link #logits} was called with, (heads * vocabulary). */
-    float[] headLogits(int tokens) {
+    @Override
+    public float[] headLogits(int tokens) {
         try (Values scope = new Values()) {
-            List<Rows> rows = List.of(new Rows(0, 0, shapes.run(tokens)));
+            List<Rows> rows = List.of(new Rows(0, 0, new RowShape.Run(tokens)));
             int[] all = IntStream.range(0, tokens).toArray();
             IValue states = call("draftStates", draftArguments(tap, all, rows, scope), scope);
             IValue result = call(
@@ -140,22 +154,15 @@ final class TorchProgram implements AutoCloseable {
         }
     }
 
-    /** Moves the cache rows of a verified path to where the committed rows end. */
-    void keep(int slot, int start, int[] path) {
+    @Override
+    public void keep(int slot, int start, int[] path) {
         try (Values scope = new Values()) {
             call("keep", List.of(caches.get(slot), scope.of(start), scope.list(path)), scope);
         }
     }
 
-    /**
-     * Runs the draft layers over rows of the last forward, and the heads over the last of each sequence.
-     *
-     * @param accepted rows of the last forward, sequence by sequence
-     * @param rows the same rows as the caches take them
-     * @param ranks candidates of each head; 0 runs the layers alone
-     * @return token ids, (heads, sequences, ranks)
-     */
-    long[] draft(int[] accepted, List<Rows> rows, int ranks) {
+    @Override
+    public long[] draft(int[] accepted, List<Rows> rows, int ranks) {
         return draft(tap, accepted, rows, ranks);
     }
 
@@ -171,23 +178,15 @@ final class TorchProgram implements AutoCloseable {
         }
     }
 
-    /**
-     * Puts a row of the last forward aside, for {@link #draftLate}.
-     *
-     * @param place rows of the slot that wait already
-     */
-    void putAside(int slot, int place, int row) {
+    @Override
+    public void putAside(int slot, int place, int row) {
         try (Values scope = new Values()) {
             call("putAside", List.of(tap, scope.of(row), undrafted.get(slot), scope.of(place)), scope);
         }
     }
 
-    /**
-     * As {@link #draft}, over all rows that were put aside.
-     *
-     * @param rows those rows as the cache takes them
-     */
-    long[] draftLate(Rows rows, int ranks) {
+    @Override
+    public long[] draftLate(Rows rows, int ranks) {
         int[] all = IntStream.range(0, rows.shape().count()).toArray();
         return draft(undrafted.get(rows.slot()), all, List.of(rows), ranks);
     }
@@ -223,12 +222,16 @@ final class TorchProgram implements AutoCloseable {
     }
 
     /** Where rows stand and what they see: starts, counts, masks, depths. */
-    private static List<IValue> placeOf(List<Rows> rows, Values scope) {
+    private List<IValue> placeOf(List<Rows> rows, Values scope) {
         return List.of(
                 scope.list(rows.stream().mapToInt(Rows::start).toArray()),
                 scope.list(rows.stream().mapToInt(each -> each.shape().count()).toArray()),
-                scope.tensors(rows.stream().map(each -> each.shape().mask()).toList()),
-                scope.tensors(rows.stream().map(each -> each.shape().depths()).toList()));
+                scope.tensors(rows.stream()
+                        .map(each -> shapes.of(each.shape()).mask())
+                        .toList()),
+                scope.tensors(rows.stream()
+                        .map(each -> shapes.of(each.shape()).depths())
+                        .toList()));
     }
 
     private static IValue cachesOf(List<IValue> caches, List<Rows> rows, Values scope) {
@@ -239,7 +242,6 @@ final class TorchProgram implements AutoCloseable {
     public void close() {
         shapes.close();
         values.close();
-        weights.close();
         script.close();
         manager.close();
     }

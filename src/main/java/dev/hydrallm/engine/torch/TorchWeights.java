@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
-import dev.hydrallm.engine.torch.Int8Matrices.Int8Matrix;
+import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
@@ -14,30 +14,28 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorView;
 import dev.hydrallm.model.WeightFormat;
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Optional;
+import java.util.Map;
+import java.util.function.Supplier;
 
 /**
- * A packed model's tensors in the form the program takes them. Single-precision tensors are views of the mapped file;
- * the model must stay open as long as this.
+ * A packed model's tensors in the form the program takes them. Single-precision tensors are the model's own memory, which must stay
+ * open as long as this; what is copied into another form is released there.
  */
-final class TorchWeights implements AutoCloseable {
+final class TorchWeights {
     private static final List<String> LAYER_MATRICES = List.of("qkv", "o", "gate_up", "down");
 
     private final PackedModel model;
     private final PtNDManager manager;
-    private final Script script;
     private final LinearKind kind;
     private final Int8Matrices int8;
-    private final Values values = new Values();
+    private final Values values;
 
-    /** The embedding as int8 rows, where it is looked up in those: a tied language-model head takes the same. */
-    private Optional<Int8Matrix> lookup = Optional.empty();
+    /** Tensors in single precision, for those that are used twice. */
+    private final Map<String, PtNDArray> singles = new HashMap<>();
 
     /** Embedding: codes and scales, or values alone. */
     final IValue embedding;
@@ -51,26 +49,38 @@ final class TorchWeights implements AutoCloseable {
     final IValue residualBiases;
     final IValue headLmHeads;
 
-    TorchWeights(PackedModel model, PtNDManager manager, Script script, LinearKind kind, Int8Matrices int8) {
+    /**
+     * Loads them, on several threads where they are packed.
+     *
+     * @param values what is loaded is kept here, also when this throws
+     */
+    TorchWeights(PackedModel model, PtNDManager manager, LinearKind kind, Int8Matrices int8, Values values) {
         this.model = model;
         this.manager = manager;
-        this.script = script;
         this.kind = kind;
         this.int8 = int8;
+        this.values = values;
         DraftLayout draft = model.draft();
         int layerCount = model.architecture().layers();
-        embedding = embeddingTable();
-        layers = layerMatrices("layers.", layerCount);
-        norms = layerVectors("layers.", layerCount, "norm");
-        lmHead = matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
-        // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
-        forkLayers = draft.forkedLayers() > 0 ? layerMatrices("fork.", draft.forkedLayers()) : layers;
-        forkNorms = draft.forkedLayers() > 0 ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
+        boolean forked = draft.forkedLayers() > 0;
         boolean heads = draft.heads() > 0;
-        residuals = heads ? residualMatrices(draft) : layers;
+        embedding = embeddingTable();
+        // All that is packed begins here, in the file's order.
+        Supplier<IValue> baseMatrices = layerMatrices("layers.", layerCount);
+        Supplier<IValue> baseHead =
+                matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
+        Supplier<IValue> forkMatrices = layerMatrices("fork.", draft.forkedLayers());
+        Supplier<IValue> residualMatrices = heads ? residualMatrices(draft) : list(List.of());
+        Supplier<IValue> ownHeads = draft.sharedLmHead() ? list(List.of()) : headMatrices(draft);
+        layers = baseMatrices.get();
+        norms = layerVectors("layers.", layerCount, "norm");
+        lmHead = baseHead.get();
+        // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
+        forkLayers = forked ? forkMatrices.get() : layers;
+        forkNorms = forked ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
+        residuals = heads ? residualMatrices.get() : layers;
         residualBiases = heads ? residualBiases(draft) : norms;
-        headLmHeads =
-                heads && !draft.sharedLmHead() ? headMatrices(draft) : repeated(lmHead, Math.max(1, draft.heads()));
+        headLmHeads = heads && !draft.sharedLmHead() ? ownHeads.get() : repeated(lmHead, Math.max(1, draft.heads()));
     }
 
     private IValue embeddingTable() {
@@ -83,19 +93,18 @@ final class TorchWeights implements AutoCloseable {
             long vocabulary = model.architecture().vocabSize();
             return values.tensors(List.of(tensor(name), values.keep(manager.ones(new Shape(vocabulary)))));
         }
-        Int8Matrix rows = values.own(int8.take("embedding"));
-        lookup = Optional.of(rows);
-        return values.tensors(List.of(values.keep(codes(rows)), values.keep(scales(rows))));
+        Int8Matrix rows = values.own(int8.embedding());
+        return values.tensors(List.of(values.keep(int8.codes(rows)), values.keep(int8.scales(rows))));
     }
 
-    private IValue layerMatrices(String prefix, int count) {
-        List<IValue> matrices = new ArrayList<>();
+    private Supplier<IValue> layerMatrices(String prefix, int count) {
+        List<Supplier<IValue>> matrices = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             for (String name : LAYER_MATRICES) {
                 matrices.add(matrix(prefix + i + "." + name + ".weight"));
             }
         }
-        return values.list(matrices);
+        return list(matrices);
     }
 
     /**
@@ -151,18 +160,18 @@ final class TorchWeights implements AutoCloseable {
     }
 
     /** The heads' first blocks below each other, for they read the same rows; then the other blocks, head by head. */
-    private IValue residualMatrices(DraftLayout draft) {
+    private Supplier<IValue> residualMatrices(DraftLayout draft) {
         List<String> firsts = new ArrayList<>();
         for (int k = 0; k < draft.heads(); k++) {
             firsts.add(residual(k, 0) + ".weight");
         }
-        List<IValue> matrices = new ArrayList<>(List.of(matrix(firsts)));
+        List<Supplier<IValue>> matrices = new ArrayList<>(List.of(matrix(firsts)));
         for (int k = 0; k < draft.heads(); k++) {
             for (int j = 1; j < draft.residualLayers(); j++) {
                 matrices.add(matrix(residual(k, j) + ".weight"));
             }
         }
-        return values.list(matrices);
+        return list(matrices);
     }
 
     private IValue residualBiases(DraftLayout draft) {
@@ -179,12 +188,16 @@ final class TorchWeights implements AutoCloseable {
         return values.tensors(tensors);
     }
 
-    private IValue headMatrices(DraftLayout draft) {
-        List<IValue> matrices = new ArrayList<>();
+    private Supplier<IValue> headMatrices(DraftLayout draft) {
+        List<Supplier<IValue>> matrices = new ArrayList<>();
         for (int k = 0; k < draft.heads(); k++) {
             matrices.add(matrix("heads." + k + ".lm_head.weight"));
         }
-        return values.list(matrices);
+        return list(matrices);
+    }
+
+    private Supplier<IValue> list(List<Supplier<IValue>> matrices) {
+        return () -> values.list(matrices.stream().map(Supplier::get).toList());
     }
 
     private IValue repeated(IValue matrix, int times) {
@@ -195,50 +208,38 @@ final class TorchWeights implements AutoCloseable {
         return "heads." + head + ".residual." + block;
     }
 
-    private IValue matrix(String name) {
+    private Supplier<IValue> matrix(String name) {
         return matrix(List.of(name));
     }
 
     /** The rows of several matrices below each other as one. */
-    private IValue matrix(List<String> names) {
+    private Supplier<IValue> matrix(List<String> names) {
         if (kind == LinearKind.FLOAT) {
-            return values.of(names.size() == 1 ? values.keep(single(names.getFirst())) : stacked(names));
+            return () -> values.of(stacked(names));
         }
-        // Packing copies, so the parts may go.
-        try (Values parts = new Values()) {
-            List<Int8Matrix> matrices =
-                    names.stream().map(name -> rows(name, parts)).toList();
-            PtNDArray codes = joined(matrices.stream().map(this::codes).toList(), parts);
-            PtNDArray scales = joined(matrices.stream().map(this::scales).toList(), parts);
-            return values.keep(script.call("pack", parts.of(codes), parts.of(scales)));
-        }
+        Int8Matrices.Begun packed = int8.begin(names.stream()
+                .map(name -> name.substring(0, name.length() - ".weight".length()))
+                .toList());
+        return () -> values.keep(int8.take(packed));
     }
 
-    private Int8Matrix rows(String name, Values scope) {
-        String matrix = name.substring(0, name.length() - ".weight".length());
-        return matrix.equals("embedding") && lookup.isPresent() ? lookup.get() : scope.own(int8.take(matrix));
-    }
-
-    private PtNDArray codes(Int8Matrix rows) {
-        Shape shape = new Shape(rows.matrix().rows(), rows.matrix().columns());
-        return tensor(rows.codes(), shape, DataType.INT8);
-    }
-
-    private PtNDArray scales(Int8Matrix rows) {
-        return tensor(rows.scales(), new Shape(rows.matrix().rows()), DataType.FLOAT32);
-    }
-
+    /** Tensors below each other, in single precision. */
     private PtNDArray stacked(List<String> names) {
-        return stacked(names, values);
-    }
-
-    private PtNDArray stacked(List<String> names, Values scope) {
-        PtNDArray joined = joined(names.stream().map(this::view).toList(), scope);
-        return joined.getDataType() == DataType.FLOAT16 ? scope.keep(joined.toType(DataType.FLOAT32, false)) : joined;
+        if (names.size() == 1) {
+            return single(names.getFirst());
+        }
+        PtNDArray stack;
+        try (Values parts = new Values()) {
+            PtNDArray joined = joined(names.stream().map(this::view).toList(), parts);
+            // A copy in any case: concatenating made one.
+            stack = values.keep(joined.toType(DataType.FLOAT32, true));
+        }
+        names.forEach(model::release);
+        return stack;
     }
 
     /** Tensors below each other. */
-    private static PtNDArray joined(List<PtNDArray> tensors, Values scope) {
+    static PtNDArray joined(List<PtNDArray> tensors, Values scope) {
         tensors.forEach(scope::keep);
         PtNDArray joined = tensors.getFirst();
         for (PtNDArray tensor : tensors.subList(1, tensors.size())) {
@@ -253,11 +254,23 @@ final class TorchWeights implements AutoCloseable {
     }
 
     private PtNDArray single(String name) {
-        PtNDArray view = values.keep(view(name));
-        return view.getDataType() == DataType.FLOAT16 ? view.toType(DataType.FLOAT32, false) : view;
+        return singles.computeIfAbsent(name, this::toSingle);
     }
 
-    /** The mapped file's bytes as a tensor, without a copy. */
+    private PtNDArray toSingle(String name) {
+        PtNDArray view = view(name);
+        if (view.getDataType() == DataType.FLOAT32) {
+            return values.keep(view);
+        }
+        PtNDArray single;
+        try (view) {
+            single = values.keep(view.toType(DataType.FLOAT32, true));
+        }
+        model.release(name);
+        return single;
+    }
+
+    /** The model's memory as a tensor, without a copy. */
     private PtNDArray view(String name) {
         TensorView view = model.tensor(name);
         DataType type = switch (view.dtype()) {
@@ -266,20 +279,10 @@ final class TorchWeights implements AutoCloseable {
             case I8 -> DataType.INT8;
             default -> throw new IllegalStateException(name + " has type " + view.dtype());
         };
-        return tensor(
+        return Int8Matrices.tensor(
+                manager,
                 view.data(),
                 new Shape(view.shape().stream().mapToLong(Long::longValue).toArray()),
                 type);
-    }
-
-    /** Memory as a tensor, without a copy. */
-    private PtNDArray tensor(MemorySegment data, Shape shape, DataType type) {
-        ByteBuffer bytes = data.asByteBuffer().order(ByteOrder.nativeOrder());
-        return manager.create(bytes, shape, type);
-    }
-
-    @Override
-    public void close() {
-        values.close();
     }
 }

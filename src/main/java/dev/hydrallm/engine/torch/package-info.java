@@ -1,5 +1,5 @@
 /**
- * The {@link dev.hydrallm.decoding.Engine} and the {@link dev.hydrallm.evaluation.Scorer} on libtorch: the
+ * Models on libtorch: the
  * model's forward is TorchScript text under {@code src/main/resources}, compiled by libtorch at start and driven with one
  * native call a phase. DJL stays behind this package.
  */

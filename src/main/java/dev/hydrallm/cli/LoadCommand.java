@@ -1,0 +1,119 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.evaluation.LoadBenchmark;
+import dev.hydrallm.evaluation.LoadBenchmark.Cache;
+import dev.hydrallm.evaluation.Machine;
+import dev.hydrallm.model.PackedModel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "load",
+        sortOptions = false,
+        description = "Measures how fast a model's weights are read, verified and made into an engine, against a plain"
+                + " parallel read of the same file.",
+        footer = {
+            "",
+            "plain: the file read by as many threads that do nothing with it. verified: read into memory, SHA-256 checked.",
+            "of plain, of disk: verified against plain, and against plain from the disk. loaded: until an engine is ready.",
+            "peak: the process's memory meanwhile. Before a cold turn the page cache forgets the file.",
+            "",
+            "Example:  hydra bench load --model packed/ --repeats 7 --load-threads 4"
+        })
+final class LoadCommand implements Callable<Integer> {
+    @Option(names = "--repeats", paramLabel = "N", defaultValue = "5", description = "Default: ${DEFAULT-VALUE}.")
+    int repeats;
+
+    @Option(
+            names = "--format",
+            paramLabel = "FORMAT",
+            defaultValue = "table",
+            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
+    Report.Format format = Report.Format.TABLE;
+
+    @Mixin
+    ModelOptions modelOptions = new ModelOptions();
+
+    @Override
+    public Integer call() throws IOException {
+        if (repeats < 1) {
+            throw new IllegalArgumentException("--repeats must be at least 1");
+        }
+        String label;
+        Path directory;
+        try (PackedModel pack = Models.check(modelOptions)) {
+            label = Models.label(pack);
+            directory = pack.directory();
+            Models.loadNatives(pack, modelOptions);
+        }
+        LoadBenchmark benchmark =
+                new LoadBenchmark(directory, modelOptions.load.options(), pack -> Models.engine(pack, modelOptions, 1));
+        Progress progress = new Progress("Loading");
+        List<LoadBenchmark.Line> lines = new ArrayList<>();
+        for (Cache cache : Cache.values()) {
+            int before = lines.size() * repeats;
+            lines.add(benchmark.run(
+                    cache, repeats, done -> progress.count(before + done, Cache.values().length * repeats, "loads")));
+        }
+        new Loads(
+                        Machine.here(),
+                        label,
+                        benchmark.bytes(),
+                        modelOptions.load.options().actualThreads(),
+                        repeats,
+                        lines)
+                .print(format);
+        return 0;
+    }
+
+    /** The result. */
+    private record Loads(
+            Machine machine, String model, long bytes, int threads, int repeats, List<LoadBenchmark.Line> lines)
+            implements Report {
+        @Override
+        public String tables(Function<Table, String> style) {
+            Table table = new Table(
+                    "page cache",
+                    "plain GB/s",
+                    "verified GB/s",
+                    "of plain %",
+                    "of disk %",
+                    "loaded s",
+                    "loaded GB/s",
+                    "peak MiB",
+                    "peak - file MiB");
+            double disk = lines.getLast().plain().mean();
+            double mebibytes = bytes / (double) (1 << 20);
+            lines.forEach(line -> table.row(
+                    line.cache().name().toLowerCase(Locale.ROOT),
+                    BenchReport.spread(line.plain(), 2),
+                    BenchReport.spread(line.verified(), 2),
+                    Table.number(100 * line.ofPlain().mean(), 0),
+                    Table.number(100 * line.verified().mean() / disk, 0),
+                    BenchReport.spread(line.loaded(), 2),
+                    Table.number(bytes / line.loaded().mean() / 1e9, 2),
+                    Table.number(line.peakMebibytes(), 0),
+                    Table.number(line.peakMebibytes() - mebibytes, 0)));
+            return String.format(
+                    Locale.ROOT,
+                    "%s, %.0f MiB, on %s, %d processors, %s, Java %s, %d reading threads, %d loads each%n%n%s",
+                    model,
+                    mebibytes,
+                    machine.processor(),
+                    machine.processors(),
+                    machine.system(),
+                    machine.java(),
+                    threads,
+                    repeats,
+                    style.apply(table));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+package dev.hydrallm.engine;
+
+import java.util.List;
+
+/**
+ * A model's forward passes on one device, with all that they need there: weights, KV caches, and the rows that the draft
+ * layers read. {@link ModelEngine} is the {@link dev.hydrallm.decoding.Engine} around it.
+ *
+ * <p>Made, used and closed on one thread.
+ */
+public interface DecoderProgram extends AutoCloseable {
+    /** Rows of a slot that wait for the draft layers at most. */
+    int UNDRAFTED_ROWS = 128;
+
+    /** Fresh rows of one sequence behind its first {@code start} committed ones. */
+    record Rows(int slot, int start, RowShape shape) {}
+
+    /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
+    record Choice(int from, Selection selection) {}
+
+    /**
+     * One forward over fresh rows.
+     *
+     * @param ids token of each row
+     * @return for each row chosen after: token and score
+     */
+    double[] verify(int[] ids, List<Rows> rows, Choice choice);
+
+    /**
+     * One forward over fresh rows of one sequence.
+     *
+     * @return natural logarithm of the probability of every token after each row, (rows * vocabulary)
+     */
+    double[] logProbabilities(int[] ids, Rows rows);
+
+    /** The base's logits after a run of tokens in an empty slot 0, (vocabulary). */
+    float[] logits(int[] ids);
+
+    /** Every head's logits after the run of tokens that {@link #logits} was called with, (heads * vocabulary). */
+    float[] headLogits(int tokens);
+
+    /** Moves the cache rows of a verified path to where the committed rows end. */
+    void keep(int slot, int start, int[] path);
+
+    /**
+     * Runs the draft layers over rows of the last forward, and the heads over the last of each sequence.
+     *
+     * @param accepted rows of the last forward, sequence by sequence
+     * @param rows the same rows as the caches take them
+     * @param ranks candidates of each head; 0 runs the layers alone
+     * @return token ids, (heads, sequences, ranks)
+     */
+    long[] draft(int[] accepted, List<Rows> rows, int ranks);
+
+    /**
+     * Puts a row of the last forward aside, for {@link #draftLate}.
+     *
+     * @param place rows of the slot that wait already
+     */
+    void putAside(int slot, int place, int row);
+
+    /**
+     * As {@link #draft}, over all rows that were put aside.
+     *
+     * @param rows those rows as the cache takes them
+     */
+    long[] draftLate(Rows rows, int ranks);
+
+    /** Time spent inside the device's programs so far, ns. */
+    long busyNanos();
+
+    /** Frees the device's memory. Idempotent. */
+    @Override
+    void close();
+}

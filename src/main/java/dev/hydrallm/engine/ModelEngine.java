@@ -1,0 +1,271 @@
+package dev.hydrallm.engine;
+
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Drafts;
+import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.decoding.Verdict;
+import dev.hydrallm.engine.DecoderProgram.Choice;
+import dev.hydrallm.engine.DecoderProgram.Rows;
+import dev.hydrallm.model.PackedModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** A model on a device: prompts, batches and what the draft layers have yet to read. Made, used and closed on one thread. */
+public final class ModelEngine implements Engine {
+    private static final int NEVER_DRAFTS = -1;
+
+    private final DecoderProgram program;
+    private final EngineLimits limits;
+    private final int prefillChunk;
+
+    /** The last verified batch, for {@link #commit}. */
+    private List<TreeQuery> verified = List.of();
+
+    /** Of each slot: rows that the draft layers have yet to read, or {@link #NEVER_DRAFTS}. */
+    private final int[] undrafted;
+    /** Of each slot: the position of the first of them. */
+    private final int[] undraftedFrom;
+
+    private ModelEngine(DecoderProgram program, EngineLimits limits, int prefillChunk) {
+        this.program = program;
+        this.limits = limits;
+        this.prefillChunk = prefillChunk;
+        this.undrafted = new int[limits.slots()];
+        this.undraftedFrom = new int[limits.slots()];
+    }
+
+    /**
+     * Loads a packed model, which must stay open as long as the engine.
+     *
+     * @throws IllegalArgumentException if the options ask for what the model cannot do
+     */
+    public static ModelEngine load(PackedModel model, EngineOptions options) {
+        int context = contextLength(model, options);
+        return of(Programs.load(model, options, context), model, options);
+    }
+
+    /** The engine around a program that was loaded with the same options. */
+    static ModelEngine of(DecoderProgram program, PackedModel model, EngineOptions options) {
+        EngineLimits limits = new EngineLimits(
+                options.slots(),
+                contextLength(model, options),
+                options.maxNodes(),
+                model.draft().heads(),
+                model.architecture().vocabSize());
+        return new ModelEngine(program, limits, options.prefillChunk());
+    }
+
+    /**
+     * The tokens of a sequence: the option's, else all that the model was made for.
+     *
+     * @throws IllegalArgumentException if the option's are more
+     */
+    public static int contextLength(PackedModel model, EngineOptions options) {
+        int trained = model.architecture().contextLength();
+        int context = options.contextLength() == 0 ? trained : options.contextLength();
+        if (context > trained) {
+            throw new IllegalArgumentException(
+                    "a context of " + context + " is longer than the " + trained + " tokens the model was made for");
+        }
+        return context;
+    }
+
+    @Override
+    public EngineLimits limits() {
+        return limits;
+    }
+
+    @Override
+    public long busyNanos() {
+        return program.busyNanos();
+    }
+
+    @Override
+    public Prefilled prefill(PrefillRequest request) {
+        int[] tokens = request.tokens();
+        checkPrompt(tokens, request.from());
+        verified = List.of();
+        undrafted[request.slot()] = request.draftRanks() == 0 ? NEVER_DRAFTS : 0;
+        int from = request.from();
+        while (tokens.length - from > prefillChunk) {
+            forward(request, from, prefillChunk, new Choice(prefillChunk, Selection.NONE));
+            draft(request, from, prefillChunk, 0);
+            from += prefillChunk;
+        }
+        int rows = tokens.length - from;
+        Selection selection =
+                new Selection(List.of(new Selection.Part(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1)));
+        double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
+        return new Prefilled((int) chosen[0], draft(request, from, rows, request.draftRanks()));
+    }
+
+    private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
+        int[] chunk = Arrays.copyOfRange(request.tokens(), from, from + rows);
+        return program.verify(chunk, List.of(runOf(request.slot(), from, rows)), choice);
+    }
+
+    private Drafts draft(PrefillRequest request, int from, int rows, int ranks) {
+        if (request.draftRanks() == 0) {
+            return Drafts.NONE;
+        }
+        int[] all = IntStream.range(0, rows).toArray();
+        return drafts(program.draft(all, List.of(runOf(request.slot(), from, rows)), ranks), 0, 1, ranks);
+    }
+
+    private Rows runOf(int slot, int start, int rows) {
+        return new Rows(slot, start, new RowShape.Run(rows));
+    }
+
+    private void checkPrompt(int[] tokens, int from) {
+        if (tokens.length == 0) {
+            throw new IllegalArgumentException("the prompt has no tokens");
+        }
+        if (tokens.length >= limits.contextLength()) {
+            throw new IllegalArgumentException("the prompt has " + tokens.length + " tokens, and a context of "
+                    + limits.contextLength() + " leaves no room for an answer");
+        }
+        if (from < 0 || from >= tokens.length) {
+            throw new IllegalArgumentException("cannot keep " + from + " of " + tokens.length + " prompt tokens");
+        }
+        checkTokens(tokens, limits.vocabularySize());
+    }
+
+    static void checkTokens(int[] tokens, int vocabularySize) {
+        for (int token : tokens) {
+            if (token < 0 || token >= vocabularySize) {
+                throw new IllegalArgumentException(
+                        "token id " + token + " is not within 0 and " + (vocabularySize - 1));
+            }
+        }
+    }
+
+    @Override
+    public List<Verdict> verify(List<TreeQuery> batch) {
+        int[] ids = batch.stream()
+                .flatMapToInt(query -> Arrays.stream(query.tokens()))
+                .toArray();
+        List<Selection.Part> selection = new ArrayList<>(batch.size());
+        List<Rows> rows = new ArrayList<>(batch.size());
+        for (TreeQuery query : batch) {
+            selection.add(new Selection.Part(query.rule(), query.tree(), query.start()));
+            rows.add(new Rows(query.slot(), query.start(), new RowShape.Nodes(query.tree())));
+        }
+        double[] chosen = program.verify(ids, rows, new Choice(0, new Selection(selection)));
+        verified = List.copyOf(batch);
+        List<Verdict> verdicts = new ArrayList<>(batch.size());
+        int row = 0;
+        for (TreeQuery query : batch) {
+            int nodes = query.tree().nodes();
+            int[] next = new int[nodes];
+            float[] scores = new float[nodes];
+            for (int node = 0; node < nodes; node++, row++) {
+                next[node] = (int) chosen[2 * row];
+                scores[node] = (float) chosen[2 * row + 1];
+            }
+            verdicts.add(new Verdict(next, scores));
+        }
+        return verdicts;
+    }
+
+    @Override
+    public List<Drafts> commit(List<Acceptance> acceptances) {
+        Drafts[] drafts = new Drafts[acceptances.size()];
+        List<Integer> together = new ArrayList<>();
+        List<Rows> rows = new ArrayList<>();
+        List<Integer> accepted = new ArrayList<>();
+        int ranks = 0;
+        int firstRow = 0;
+        int index = 0;
+        for (TreeQuery query : verified) {
+            if (index < acceptances.size() && acceptances.get(index).slot() == query.slot()) {
+                Acceptance acceptance = acceptances.get(index);
+                int[] path = acceptance.path();
+                if (path[path.length - 1] != path.length - 1) {
+                    program.keep(query.slot(), query.start(), path);
+                }
+                int offset = firstRow;
+                int[] kept = Arrays.stream(path).map(node -> offset + node).toArray();
+                if (acceptance.draftRanks() == 0) {
+                    putAside(query, kept);
+                    drafts[index] = Drafts.NONE;
+                } else if (undrafted[query.slot()] > 0) {
+                    putAside(query, kept);
+                    drafts[index] = draftLate(query.slot(), acceptance.draftRanks());
+                } else {
+                    Arrays.stream(kept).forEach(accepted::add);
+                    rows.add(runOf(query.slot(), query.start(), kept.length));
+                    ranks = Math.max(ranks, acceptance.draftRanks());
+                    together.add(index);
+                }
+                index++;
+            }
+            firstRow += query.tree().nodes();
+        }
+        if (index < acceptances.size()) {
+            throw new IllegalStateException("slot " + acceptances.get(index).slot() + " was not verified last");
+        }
+        verified = List.of();
+        if (!rows.isEmpty()) {
+            long[] ids =
+                    program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, ranks);
+            for (int i = 0; i < together.size(); i++) {
+                drafts[together.get(i)] = drafts(ids, i, rows.size(), ranks);
+            }
+        }
+        return List.of(drafts);
+    }
+
+    private void putAside(TreeQuery query, int[] rows) {
+        int slot = query.slot();
+        if (undrafted[slot] == NEVER_DRAFTS) {
+            return;
+        }
+        if (undrafted[slot] + rows.length > DecoderProgram.UNDRAFTED_ROWS) {
+            catchUp(slot);
+        }
+        if (undrafted[slot] == 0) {
+            undraftedFrom[slot] = query.start();
+        }
+        for (int row : rows) {
+            program.putAside(slot, undrafted[slot]++, row);
+        }
+    }
+
+    @Override
+    public void catchUp(int slot) {
+        if (undrafted[slot] > 0) {
+            draftLate(slot, 0);
+        }
+    }
+
+    /** Runs the draft layers over what was put aside. */
+    private Drafts draftLate(int slot, int ranks) {
+        long[] ids = program.draftLate(runOf(slot, undraftedFrom[slot], undrafted[slot]), ranks);
+        undrafted[slot] = 0;
+        return drafts(ids, 0, 1, ranks);
+    }
+
+    /** One sequence's part of (heads, sequences, ranks). */
+    private Drafts drafts(long[] ids, int sequence, int sequences, int ranks) {
+        int[][] candidates = new int[limits.draftHeads()][ranks];
+        for (int head = 0; head < candidates.length; head++) {
+            for (int rank = 0; rank < ranks; rank++) {
+                candidates[head][rank] = (int) ids[(head * sequences + sequence) * ranks + rank];
+            }
+        }
+        return new Drafts(candidates);
+    }
+
+    /** The program, for tests that look inside. */
+    DecoderProgram program() {
+        return program;
+    }
+
+    @Override
+    public void close() {
+        program.close();
+    }
+}

@@ -1,0 +1,46 @@
+package dev.hydrallm.engine;
+
+import dev.hydrallm.engine.cpu.CpuProgram;
+import dev.hydrallm.engine.torch.TorchProgram;
+import dev.hydrallm.model.PackedModel;
+
+/** Which program runs a model: the kernels where they can, libtorch's operators else. */
+public final class Programs {
+    private Programs() {}
+
+    /** What runs a model with these options: {@link EngineOptions.Kind#KERNELS} or {@link EngineOptions.Kind#TORCH}.
+     *
+     * @throws IllegalArgumentException when the kernels are asked for and cannot run it
+     */
+    public static EngineOptions.Kind kind(PackedModel model, EngineOptions options) {
+        return switch (options.kind()) {
+            case TORCH -> EngineOptions.Kind.TORCH;
+            case KERNELS -> {
+                CpuProgram.obstacle(model).ifPresent(why -> {
+                    throw new IllegalArgumentException(
+                            "the kernels cannot run " + model.manifest().name() + ": " + why);
+                });
+                yield EngineOptions.Kind.KERNELS;
+            }
+            case AUTO -> CpuProgram.obstacle(model).isPresent() ? EngineOptions.Kind.TORCH : EngineOptions.Kind.KERNELS;
+        };
+    }
+
+    /** The threads that compute. */
+    public static int threads(PackedModel model, EngineOptions options) {
+        return kind(model, options) == EngineOptions.Kind.KERNELS
+                ? CpuProgram.threads(options)
+                : TorchProgram.threads(model, options);
+    }
+
+    /**
+     * Loads a packed model, which must stay open as long as the program.
+     *
+     * @param context tokens of a sequence
+     */
+    static DecoderProgram load(PackedModel model, EngineOptions options, int context) {
+        return kind(model, options) == EngineOptions.Kind.KERNELS
+                ? CpuProgram.load(model, options, context)
+                : TorchProgram.load(model, options, context);
+    }
+}

@@ -1,0 +1,359 @@
+package dev.hydrallm.engine.cpu;
+
+import dev.hydrallm.engine.DecoderProgram;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.Rotary;
+import dev.hydrallm.engine.RowShape;
+import dev.hydrallm.engine.RowShapeCache;
+import dev.hydrallm.engine.Selection;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.WeightFormat;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * A model with int8 weights on the program's own kernels: one call runs all decoder layers. Whatever is computed of a row has the
+ * same bits alone, among other rows, and as a node of a draft tree.
+ */
+public final class CpuProgram implements DecoderProgram {
+    /** Inputs whose products of 8 bits cannot overflow their sum. */
+    private static final int MOST_INPUTS = Integer.MAX_VALUE / (255 * 127);
+
+    private static final long FLOAT = Float.BYTES;
+
+    private final Kernels kernels;
+    private final Architecture architecture;
+    private final DraftLayout draft;
+    private final Arena arena = Arena.ofShared();
+    private final CpuWeights weights;
+    private final RowShapeCache<RowMap> shapes = new RowShapeCache<>(RowMap::of);
+    private final TokenChoice choice;
+    private final KvCaches caches;
+    private final KvCaches draftCaches;
+    private final Struct sequences;
+    private final MemorySegment shape;
+    private final MemorySegment workspace;
+    /** Rows of the residual stream, of what the draft layers read, and of what they make of it, (rows, hidden) each. */
+    private final MemorySegment x;
+
+    private final MemorySegment tap;
+    private final MemorySegment drafted;
+    /** (slots, {@value #UNDRAFTED_ROWS}, hidden). */
+    private final MemorySegment undrafted;
+    /** Normed rows, (rows, hidden). */
+    private final MemorySegment normed;
+    /** What heads make of their rows, (heads, sequences, hidden). */
+    private final MemorySegment states;
+
+    private final MemorySegment logits;
+    private final MemorySegment places;
+    private final MemorySegment path;
+    private long busyNanos;
+
+    private CpuProgram(Kernels kernels, PackedModel model, EngineOptions options, int context) {
+        this.kernels = kernels;
+        architecture = model.architecture();
+        draft = model.draft();
+        try {
+            weights = new CpuWeights(model, kernels, arena);
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+        int slots = options.slots();
+        int rows = Math.max(options.maxNodes(), options.prefillChunk());
+        // A tree's rows stand behind the last committed one.
+        int cacheRows = Math.ceilDiv(context + options.maxNodes(), Kernels.BLOCK) * Kernels.BLOCK;
+        shape = shape(context, cacheRows);
+        workspace = workspace(rows, threads(options));
+        caches = new KvCaches(kernels, architecture, architecture.layers(), cacheRows, slots, arena);
+        draftCaches = new KvCaches(kernels, architecture, draft.forkedLayers(), cacheRows, slots, arena);
+        sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * slots, arena);
+        x = numbers(rows, hidden());
+        tap = numbers(rows, hidden());
+        drafted = numbers(Math.max(rows, UNDRAFTED_ROWS), hidden());
+        undrafted = numbers((long) slots * UNDRAFTED_ROWS, hidden());
+        normed = numbers(rows, hidden());
+        states = numbers((long) Math.max(1, draft.heads()) * slots, hidden());
+        logits = numbers(Math.max(rows, (long) draft.heads() * slots), architecture.vocabSize());
+        places = arena.allocate(ValueLayout.JAVA_INT, architecture.vocabSize());
+        path = arena.allocate(ValueLayout.JAVA_INT, rows);
+        choice = new TokenChoice(kernels, architecture.vocabSize(), arena);
+    }
+
+    /** Why the kernels cannot run a model; empty if they can. */
+    public static Optional<String> obstacle(PackedModel model) {
+        if (model.manifest().quantization().values().stream().allMatch(WeightFormat.Floats.class::isInstance)) {
+            return Optional.of("its weights are not quantized");
+        }
+        for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
+            if (part instanceof PackLayout.Matrix matrix && matrix.columns() > MOST_INPUTS) {
+                return Optional.of(matrix.name() + " has more than " + MOST_INPUTS + " columns");
+            }
+        }
+        return Kernels.ofProcessor().isPresent()
+                ? Optional.empty()
+                : Optional.of("they need an x86-64 processor with AVX2, and a C compiler when the program is built");
+    }
+
+    /** The threads that a call runs on: the option's, else all that this process may use. */
+    public static int threads(EngineOptions options) {
+        return options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
+    }
+
+    /**
+     * Loads a packed model, which must stay open as long as this.
+     *
+     * @param context tokens of a sequence
+     * @throws IllegalArgumentException when there is an {@link #obstacle}
+     */
+    public static CpuProgram load(PackedModel model, EngineOptions options, int context) {
+        Kernels kernels =
+                Kernels.ofProcessor().orElseThrow(() -> new IllegalArgumentException("the kernels are not there"));
+        return new CpuProgram(kernels, model, options, context);
+    }
+
+    private MemorySegment shape(int context, int cacheRows) {
+        MemorySegment table = arena.allocate(cacheRows * (long) architecture.headDim() * FLOAT, FLOAT)
+                .copyFrom(MemorySegment.ofBuffer(Rotary.table(architecture, context, cacheRows)));
+        return Struct.of(8, arena)
+                .number(hidden())
+                .number(architecture.intermediateSize())
+                .number(architecture.heads())
+                .number(architecture.kvHeads())
+                .number(architecture.headDim())
+                .number(cacheRows)
+                .real(architecture.normEpsilon())
+                .pointer(table)
+                .memory();
+    }
+
+    private MemorySegment workspace(int rows, int threads) {
+        int widest = IntStream.of(hidden(), architecture.intermediateSize(), architecture.attentionSize())
+                .max()
+                .orElseThrow();
+        kernels.threads(threads);
+        return Struct.of(9, arena)
+                .number(threads)
+                .pointer(kernels.allocate(rows * (widest + 3L), arena))
+                .pointer(numbers(rows, 1))
+                .pointer(numbers(rows, 1))
+                .pointer(numbers(1, hidden()))
+                .pointer(numbers(rows, architecture.qkvRows()))
+                .pointer(numbers(rows, architecture.attentionSize()))
+                .pointer(numbers(rows, 2L * architecture.intermediateSize()))
+                .pointer(numbers(threads, kernels.scores(shape)))
+                .memory();
+    }
+
+    private MemorySegment numbers(long rows, long columns) {
+        return kernels.allocate(rows * columns * FLOAT, arena);
+    }
+
+    private int hidden() {
+        return architecture.hiddenSize();
+    }
+
+    /** Some rows of (rows, hidden). */
+    private MemorySegment rows(MemorySegment of, long from, long count) {
+        long bytes = hidden() * FLOAT;
+        return of.asSlice(from * bytes, count * bytes);
+    }
+
+    private void copyRow(MemorySegment from, long row, MemorySegment to, long place) {
+        MemorySegment.copy(from, row * hidden() * FLOAT, to, place * hidden() * FLOAT, hidden() * FLOAT);
+    }
+
+    @Override
+    public long busyNanos() {
+        return busyNanos;
+    }
+
+    @Override
+    public double[] verify(int[] ids, List<Rows> rows, Choice choice) {
+        long start = System.nanoTime();
+        forward(ids, rows);
+        double[] chosen = new double[2 * (ids.length - choice.from())];
+        if (chosen.length > 0) {
+            int chosenRows = ids.length - choice.from();
+            MemorySegment source = rows(normed, choice.from(), chosenRows);
+            kernels.linear(workspace, weights.lmHead, source, chosenRows, logits);
+            int row = 0;
+            for (Selection.Part part : choice.selection().parts()) {
+                int from = choice.from() + row;
+                int[] tokens = Arrays.copyOfRange(ids, from, from + part.tree().nodes());
+                this.choice.choose(part, logits.asSlice(row * logitBytes()), tokens, chosen, 2 * row);
+                row += part.tree().nodes();
+            }
+        }
+        busyNanos += System.nanoTime() - start;
+        return chosen;
+    }
+
+    private long logitBytes() {
+        return architecture.vocabSize() * FLOAT;
+    }
+
+    /** The base over fresh rows: fills {@link #tap} and {@link #normed}. */
+    private void forward(int[] ids, List<Rows> rows) {
+        for (int row = 0; row < ids.length; row++) {
+            weights.embedding.lookUp(ids[row], rows(x, row, 1));
+        }
+        MemorySegment batch = caches.sequences(sequences, rows, shapes);
+        int tapLayer = architecture.layers() - draft.forkedLayers();
+        kernels.decode(shape, weights.layers, 0, tapLayer, workspace, batch, rows.size(), x);
+        if (draft.forkedLayers() > 0) {
+            MemorySegment.copy(x, 0, tap, 0, ids.length * (long) hidden() * FLOAT);
+            kernels.decode(shape, weights.layers, tapLayer, architecture.layers(), workspace, batch, rows.size(), x);
+        }
+        kernels.norm(shape, weights.norm, x, ids.length, normed);
+        if (draft.forkedLayers() == 0) {
+            MemorySegment.copy(normed, 0, tap, 0, ids.length * (long) hidden() * FLOAT);
+        }
+    }
+
+    @Override
+    public double[] logProbabilities(int[] ids, Rows rows) {
+        forward(ids, List.of(rows));
+        kernels.linear(workspace, weights.lmHead, normed, ids.length, logits);
+        int vocabulary = architecture.vocabSize();
+        double[] all = new double[ids.length * vocabulary];
+        for (int row = 0; row < ids.length; row++) {
+            float[] own = logits.asSlice(row * logitBytes(), logitBytes()).toArray(ValueLayout.JAVA_FLOAT);
+            double largest = Double.NEGATIVE_INFINITY;
+            for (float each : own) {
+                largest = Math.max(largest, each);
+            }
+            double sum = 0;
+            for (float each : own) {
+                sum += Math.exp(each - largest);
+            }
+            double normalizer = largest + Math.log(sum);
+            for (int token = 0; token < vocabulary; token++) {
+                all[row * vocabulary + token] = own[token] - normalizer;
+            }
+        }
+        return all;
+    }
+
+    @Override
+    public float[] logits(int[] ids) {
+        forward(ids, List.of(new Rows(0, 0, new RowShape.Run(ids.length))));
+        kernels.linear(workspace, weights.lmHead, rows(normed, ids.length - 1, 1), 1, logits);
+        return logits.asSlice(0, logitBytes()).toArray(ValueLayout.JAVA_FLOAT);
+    }
+
+    @Override
+    public float[] headLogits(int tokens) {
+        int[] all = IntStream.range(0, tokens).toArray();
+        headLogits(tap, 0, all, List.of(new Rows(0, 0, new RowShape.Run(tokens))));
+        return logits.asSlice(0, draft.heads() * logitBytes()).toArray(ValueLayout.JAVA_FLOAT);
+    }
+
+    @Override
+    public void keep(int slot, int start, int[] nodes) {
+        long begin = System.nanoTime();
+        MemorySegment.copy(nodes, 0, path, ValueLayout.JAVA_INT, 0, nodes.length);
+        kernels.keep(shape, architecture.layers(), caches.keys(slot), caches.values(slot), start, path, nodes.length);
+        busyNanos += System.nanoTime() - begin;
+    }
+
+    @Override
+    public long[] draft(int[] accepted, List<Rows> rows, int ranks) {
+        return draft(tap, 0, accepted, rows, ranks);
+    }
+
+    @Override
+    public void putAside(int slot, int place, int row) {
+        copyRow(tap, row, undrafted, (long) slot * UNDRAFTED_ROWS + place);
+    }
+
+    @Override
+    public long[] draftLate(Rows rows, int ranks) {
+        int[] all = IntStream.range(0, rows.shape().count()).toArray();
+        return draft(undrafted, (long) rows.slot() * UNDRAFTED_ROWS, all, List.of(rows), ranks);
+    }
+
+    private long[] draft(MemorySegment source, long first, int[] accepted, List<Rows> rows, int ranks) {
+        long start = System.nanoTime();
+        long[] ids = new long[draft.heads() * rows.size() * ranks];
+        if (ranks == 0) {
+            draftLayers(source, first, accepted, rows);
+        } else {
+            headLogits(source, first, accepted, rows);
+            for (int row = 0; row < draft.heads() * rows.size(); row++) {
+                kernels.top(logits.asSlice(row * logitBytes()), architecture.vocabSize(), places, ranks);
+                for (int rank = 0; rank < ranks; rank++) {
+                    ids[row * ranks + rank] = places.getAtIndex(ValueLayout.JAVA_INT, rank);
+                }
+            }
+        }
+        busyNanos += System.nanoTime() - start;
+        return ids;
+    }
+
+    /** Runs the forked layers over rows of {@code source}, counted from {@code first}; fills {@link #drafted}. */
+    private void draftLayers(MemorySegment source, long first, int[] accepted, List<Rows> rows) {
+        for (int row = 0; row < accepted.length; row++) {
+            copyRow(source, first + accepted[row], drafted, row);
+        }
+        if (draft.forkedLayers() > 0) {
+            MemorySegment batch = draftCaches.sequences(sequences, rows, shapes);
+            kernels.decode(
+                    shape, weights.forkedLayers, 0, draft.forkedLayers(), workspace, batch, rows.size(), drafted);
+        }
+    }
+
+    /** Every head's logits after the last row of each sequence, (heads, sequences, vocabulary). */
+    private void headLogits(MemorySegment source, long first, int[] accepted, List<Rows> rows) {
+        draftLayers(source, first, accepted, rows);
+        int count = rows.size();
+        int last = -1;
+        for (int sequence = 0; sequence < count; sequence++) {
+            last += rows.get(sequence).shape().count();
+            copyRow(drafted, last, drafted, sequence);
+        }
+        if (draft.forkedLayers() > 0) {
+            kernels.norm(shape, weights.forkedNorm, drafted, count, drafted);
+        }
+        for (int head = 0; head < draft.heads(); head++) {
+            MemorySegment out = rows(states, (long) head * count, count);
+            MemorySegment in = rows(drafted, 0, count);
+            for (CpuWeights.Residual block : weights.residuals.get(head)) {
+                // The kernel reads its input when the product is there: a block's result may not take its place.
+                MemorySegment result = in.address() == out.address() ? rows(x, 0, count) : out;
+                kernels.residual(workspace, block.matrix(), block.bias(), in, count, result);
+                in = result;
+            }
+            if (in.address() != out.address()) {
+                out.copyFrom(in);
+            }
+        }
+        if (draft.sharedLmHead()) {
+            kernels.linear(workspace, weights.lmHead, states, (long) draft.heads() * count, logits);
+        } else {
+            for (int head = 0; head < draft.heads(); head++) {
+                MemorySegment out = logits.asSlice((long) head * count * logitBytes());
+                kernels.linear(
+                        workspace, weights.headLmHeads.get(head), rows(states, (long) head * count, count), count, out);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            shapes.close();
+            weights.close();
+            arena.close();
+        }
+    }
+}

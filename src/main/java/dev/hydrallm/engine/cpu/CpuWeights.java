@@ -1,0 +1,216 @@
+package dev.hydrallm.engine.cpu;
+
+import dev.hydrallm.engine.Int8Source;
+import dev.hydrallm.engine.Int8Source.Int8Matrix;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.SlidingWindow;
+import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.WeightFormat;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A packed model's tensors as the kernels take them, in one piece of memory in the order in which a step reads them. Every
+ * processor packs the next matrix as soon as it is read, and what is stored is released then.
+ */
+final class CpuWeights implements AutoCloseable {
+    private static final int ALIGNMENT = 64;
+    private static final int LAYER_FIELDS = 7 + 4 * 4;
+    private static final int MATRIX_FIELDS = 4;
+
+    private final PackedModel model;
+    private final Kernels kernels;
+    private final Arena arena;
+    private final Int8Source source;
+    private final List<Future<?>> packing = new ArrayList<>();
+    private final MemorySegment memory;
+    private long used;
+
+    /** The embedding's rows, where they are looked up as codes. */
+    private @Nullable Int8Matrix lookedUp;
+
+    final Embedding embedding;
+    /** Structures of the base's layers, and of the forked ones. */
+    final MemorySegment layers;
+
+    final MemorySegment forkedLayers;
+    final MemorySegment norm;
+    final MemorySegment forkedNorm;
+    final MemorySegment lmHead;
+    /** By head: its residual blocks, and its language-model head. */
+    final List<List<Residual>> residuals = new ArrayList<>();
+
+    final List<MemorySegment> headLmHeads = new ArrayList<>();
+
+    /** A residual block of a head. */
+    record Residual(MemorySegment matrix, MemorySegment bias) {}
+
+    /**
+     * Loads them all.
+     *
+     * @param arena what is loaded lives as long as it
+     */
+    CpuWeights(PackedModel model, Kernels kernels, Arena arena) {
+        this.model = model;
+        this.kernels = kernels;
+        this.arena = arena;
+        source = new Int8Source(model);
+        Architecture shape = model.architecture();
+        DraftLayout draft = model.draft();
+        memory = kernels.allocate(
+                PackLayout.parts(shape, draft).stream()
+                        .mapToLong(CpuWeights::bytes)
+                        .sum(),
+                arena);
+        // Threads start with the first matrix; as daemons, for a pack that turns out damaged.
+        ExecutorService processors = Executors.newFixedThreadPool(
+                Runtime.getRuntime().availableProcessors(),
+                Thread.ofPlatform().name("hydra-pack-", 0).daemon().factory());
+        try {
+            embedding = embedding();
+            layers = layers("layers.", shape.layers(), 0, processors);
+            norm = vector("norm");
+            lmHead = matrix(shape.tiedEmbeddings() ? "embedding" : "lm_head", processors);
+            int tapLayer = shape.layers() - draft.forkedLayers();
+            forkedLayers = layers("fork.", draft.forkedLayers(), tapLayer, processors);
+            forkedNorm = draft.forkedLayers() > 0 ? vector("fork.norm") : norm;
+            for (int head = 0; head < draft.heads(); head++) {
+                List<Residual> blocks = new ArrayList<>();
+                for (int block = 0; block < draft.residualLayers(); block++) {
+                    String name = "heads." + head + ".residual." + block;
+                    blocks.add(new Residual(matrix(name, processors), vector(name + ".bias")));
+                }
+                residuals.add(blocks);
+                headLmHeads.add(draft.sharedLmHead() ? lmHead : matrix("heads." + head + ".lm_head", processors));
+            }
+            await();
+            model.awaitVerified();
+        } finally {
+            processors.shutdownNow();
+            processors.close();
+        }
+    }
+
+    private static long bytes(PackLayout.Part part) {
+        return switch (part) {
+            case PackLayout.Matrix matrix -> tileBytes(matrix) + aligned(scales(matrix) * Float.BYTES);
+            case PackLayout.Vector(String _, long length) -> aligned(length * Float.BYTES);
+        };
+    }
+
+    private static long tileBytes(PackLayout.Matrix matrix) {
+        return scales(matrix) * Math.ceilDiv(matrix.columns(), 4L) * 4;
+    }
+
+    /** Outputs with the padding. */
+    private static long scales(PackLayout.Matrix matrix) {
+        return Math.ceilDiv(matrix.rows(), (long) Kernels.TILE) * Kernels.TILE;
+    }
+
+    private static long aligned(long bytes) {
+        return Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT;
+    }
+
+    private MemorySegment place(long bytes) {
+        MemorySegment place = memory.asSlice(used, bytes);
+        used += aligned(bytes);
+        return place;
+    }
+
+    private Embedding embedding() {
+        if (model.manifest().quantization().get(TensorGroup.EMBEDDING) instanceof WeightFormat.Floats) {
+            return Embedding.of(model.tensor("embedding.weight"));
+        }
+        lookedUp = source.rows(source.matrix("embedding"));
+        return Embedding.of(lookedUp);
+    }
+
+    private MemorySegment layers(String prefix, int count, int firstLayer, ExecutorService processors) {
+        Struct structs = Struct.of((long) count * LAYER_FIELDS, arena);
+        Architecture shape = model.architecture();
+        for (int i = 0; i < count; i++) {
+            String layer = prefix + i + ".";
+            structs.pointer(vector(layer + "attention_norm"));
+            MemorySegment mlpNorm = vector(layer + "mlp_norm");
+            structs.pointer(mlpNorm);
+            structs.pointer(part(AttentionPart.QKV_BIAS, layer + "qkv.bias"));
+            structs.pointer(part(AttentionPart.QK_NORM, layer + "q_norm"));
+            structs.pointer(part(AttentionPart.QK_NORM, layer + "k_norm"));
+            structs.pointer(part(AttentionPart.O_BIAS, layer + "o.bias"));
+            structs.number(window(shape.slidingWindow(), firstLayer + i));
+            for (String name : List.of("qkv", "o", "gate_up", "down")) {
+                structs.fields(matrix(layer + name, processors));
+            }
+        }
+        return structs.memory();
+    }
+
+    private MemorySegment part(AttentionPart part, String name) {
+        return model.architecture().has(part) ? vector(name) : MemorySegment.NULL;
+    }
+
+    private static long window(@Nullable SlidingWindow window, int layer) {
+        return window == null || layer < window.firstLayer() ? 0 : window.length();
+    }
+
+    private MemorySegment vector(String name) {
+        MemorySegment stored = model.tensor(name).data();
+        return place(stored.byteSize()).copyFrom(stored);
+    }
+
+    /** A matrix's structure; its codes follow. */
+    private MemorySegment matrix(String name, ExecutorService processors) {
+        PackLayout.Matrix matrix = source.matrix(name);
+        MemorySegment tiles = place(tileBytes(matrix));
+        MemorySegment scales = place(scales(matrix) * Float.BYTES);
+        packing.add(processors.submit(() -> pack(matrix, tiles, scales)));
+        return Struct.of(MATRIX_FIELDS, arena)
+                .pointer(tiles)
+                .pointer(scales)
+                .number(matrix.rows())
+                .number(matrix.columns())
+                .memory();
+    }
+
+    private void pack(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
+        try (Int8Matrix rows = source.rows(matrix)) {
+            kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
+            MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
+        }
+        if (!matrix.name().equals("embedding")) {
+            source.release(matrix); // the embedding is looked up where it lies
+        }
+    }
+
+    private void await() {
+        try {
+            for (Future<?> each : packing) {
+                each.get();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while a model was loaded", e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e);
+        }
+    }
+
+    /** Frees what does not live in the arena. */
+    @Override
+    public void close() {
+        if (lookedUp != null) {
+            lookedUp.close();
+        }
+    }
+}

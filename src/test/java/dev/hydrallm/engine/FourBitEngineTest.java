@@ -1,0 +1,183 @@
+package dev.hydrallm.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hydrallm.checkpoint.Checkpoint;
+import dev.hydrallm.checkpoint.Packer;
+import dev.hydrallm.checkpoint.Quantization;
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DType;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.ModelFormatException;
+import dev.hydrallm.model.NamedTrees;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.testing.WideCheckpoint;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** 4-bit packs, and packs of several formats, on the engine: they are expanded to int8 rows. */
+class FourBitEngineTest {
+    private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
+    private static final EngineOptions OPTIONS = new EngineOptions(1, 0, 1, 64, 64);
+    private static final int[] PROMPT = {1, 5, 9, 3, 14};
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"int4-g32", "int4-g64", "int4-g64-asym", "nf4"})
+    void aPackComputesAsTheInt8PackOfItsWeights(String format) {
+        WeightFormat named = WeightFormat.named(format);
+        Quantization all = Quantization.of(named).withEmbeddings(Optional.of(named));
+        try (PackedModel pack = wide(all);
+                PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack)) {
+            assertSame(pack, eightBit);
+        }
+    }
+
+    @Test
+    void formatsMayDifferByGroup() {
+        Quantization mixed = new Quantization(
+                Optional.of(WeightFormat.NF4), Optional.empty(), Optional.of(Quantization.DEFAULT_INT4));
+        try (PackedModel pack = wide(mixed);
+                PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack)) {
+            assertSame(pack, eightBit);
+        }
+    }
+
+    @Test
+    void anEmbeddingOfNumbersIsLookedUpUnchanged() {
+        Quantization mixed = Quantization.INT4.withEmbeddings(Optional.empty());
+        try (PackedModel pack = wide(mixed);
+                PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack);
+                ModelEngine engine = ModelEngine.load(pack, OPTIONS);
+                ModelEngine rounded = ModelEngine.load(eightBit, OPTIONS)) {
+            float[] logits = engine.program().logits(PROMPT);
+            double[] exact = new ReferenceModel(pack).logits(PROMPT)[0];
+            assertThat(error(logits, exact)).isLessThan(0.05);
+            assertThat(logits).isNotEqualTo(rounded.program().logits(PROMPT));
+            assertSpeculationChangesNothing(engine, PROMPT, 40);
+        }
+    }
+
+    @Test
+    void headsThatShareTheBasesLastMatrixRun() {
+        Path heads = WideCheckpoint.writeSharingHeads(folder.resolve("checkpoint"), DType.F16);
+        try (PackedModel pack = pack(heads, Quantization.INT4);
+                ModelEngine engine = ModelEngine.load(pack, OPTIONS)) {
+            assertSpeculationChangesNothing(engine, PROMPT, 40);
+        }
+    }
+
+    @Test
+    void aBaseWithoutHeadsDecodesPlainly() {
+        Path base = WideCheckpoint.writeBase(folder.resolve("base"), DType.F16);
+        try (PackedModel pack = pack(base, Quantization.INT4);
+                PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack);
+                ModelEngine engine = ModelEngine.load(pack, OPTIONS);
+                ModelEngine expected = ModelEngine.load(eightBit, OPTIONS)) {
+            assertThat(engine.program().logits(PROMPT))
+                    .containsExactly(expected.program().logits(PROMPT));
+            assertThat(Decoding.run(engine, PROMPT, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(20))
+                            .output())
+                    .hasSize(20);
+        }
+    }
+
+    @Test
+    void aTiedEmbeddingIsExpandedForBothItsUses() {
+        Architecture tied = new Architecture(19, 64, 128, 2, 2, 1, 32, 1e-5, 10_000, 64, true);
+        try (PackedModel single = TinyPack.write(
+                        folder.resolve("f32"), tied, new DraftLayout(2, 1, 1, false), WeightFormat.F32, 0.1);
+                PackedModel pack = TinyPack.fourBit(folder.resolve("int4"), single);
+                PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack)) {
+            assertSame(pack, eightBit);
+        }
+    }
+
+    @Test
+    void aScaleThatIsNoNumberIsRefusedByName() throws IOException {
+        try (PackedModel pack = wide(Quantization.INT4)) {
+            Path broken = TinyPack.altered(folder.resolve("broken"), pack, "layers.1.down.scale", (short) 0x7e00);
+            try (PackedModel opened = PackedModel.open(broken)) {
+                assertThatThrownBy(() -> ModelEngine.load(opened, OPTIONS))
+                        .isInstanceOf(ModelFormatException.class)
+                        .hasMessage(broken + ": layers.1.down: a weight is NaN: pack the model again");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"int4-g64, 0.6", "nf4, 0.6", "int4-g32-asym, 0.66"})
+    void theDemoModelIsSmallerThanInt8AndDecodesTheSameWithSpeculation(String format, double most) throws IOException {
+        long eight = Files.size(Path.of("models/demo").resolve(Manifest.WEIGHTS_FILE));
+        try (PackedModel pack = SharedPacks.write(folder, 2, Quantization.of(WeightFormat.named(format)));
+                ModelEngine engine = ModelEngine.load(pack, EngineOptions.DEFAULT)) {
+            assertThat((double) Files.size(pack.directory().resolve(Manifest.WEIGHTS_FILE)) / eight)
+                    .isLessThan(most);
+            for (int[] prompt : List.of(new int[] {1, 310, 412, 77}, new int[] {1, 2000, 15, 3000, 501})) {
+                assertSpeculationChangesNothing(engine, prompt, 120);
+            }
+        }
+    }
+
+    private static void assertSame(PackedModel pack, PackedModel eightBit) {
+        try (ModelEngine engine = ModelEngine.load(pack, OPTIONS);
+                ModelEngine expected = ModelEngine.load(eightBit, OPTIONS)) {
+            assertThat(engine.program().logits(PROMPT))
+                    .containsExactly(expected.program().logits(PROMPT));
+            assertThat(engine.program().headLogits(PROMPT.length))
+                    .containsExactly(expected.program().headLogits(PROMPT.length));
+            assertSpeculationChangesNothing(engine, PROMPT, 40);
+        }
+    }
+
+    private static void assertSpeculationChangesNothing(ModelEngine engine, int[] prompt, int tokens) {
+        DraftTree tree =
+                DraftTree.of(NamedTrees.byName("mc_sim_7b_63").orElseThrow()).first(12);
+        int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(tokens))
+                .output();
+        assertThat(plain).hasSize(tokens);
+        assertThat(Decoding.run(engine, prompt, tree, GREEDY, Decoding.tokens(tokens))
+                        .output())
+                .containsExactly(plain);
+    }
+
+    private static double error(float[] found, double[] exact) {
+        double difference = 0;
+        double size = 0;
+        for (int i = 0; i < found.length; i++) {
+            difference += Math.pow(found[i] - exact[i], 2);
+            size += exact[i] * exact[i];
+        }
+        return Math.sqrt(difference / size);
+    }
+
+    private PackedModel wide(Quantization quantization) {
+        return pack(WideCheckpoint.writeHeads(folder.resolve("checkpoint"), DType.F16), quantization);
+    }
+
+    private PackedModel pack(Path model, Quantization quantization) {
+        try (Checkpoint checkpoint = Checkpoint.open(model, Optional.empty(), warning -> {})) {
+            Packer.Options options = new Packer.Options(quantization, Optional.empty(), Optional.empty());
+            Packer.pack(checkpoint, options, folder.resolve("pack"), (bytes, total) -> {});
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return PackedModel.open(folder.resolve("pack"));
+    }
+}

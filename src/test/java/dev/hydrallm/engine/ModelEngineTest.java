@@ -1,0 +1,289 @@
+package dev.hydrallm.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.Speculation;
+import dev.hydrallm.decoding.SpeculativeDecoder;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.AttentionPart;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.RopeScaling;
+import dev.hydrallm.model.SlidingWindow;
+import dev.hydrallm.model.WeightFormat;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The engine on models of random weights, small enough for a naive reference. */
+class ModelEngineTest {
+    private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
+    private static final DraftTree TREE = DraftTree.of(
+            List.of(List.of(0), List.of(0, 0), List.of(1), List.of(0, 1), List.of(0, 0, 0), List.of(2), List.of(1, 0)));
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void aModelWithoutAFamilysPartsRunsNoneOfTheirOperators() {
+        Architecture plain = Shape.all().getFirst().architecture();
+        DraftLayout forked = new DraftLayout(3, 1, 1, false);
+        String text = ProgramText.of(plain, forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
+        assertThat(text)
+                .doesNotContain("@", "narrow", "sight", "sizes")
+                .contains("norms[2 * i]", "norms[2 * i + 1]", "counts, wide, factors)");
+        String all = ProgramText.of(
+                Shape.all().getLast().architecture(), forked, LinearKind.FLOAT, ActivationRange.ofProcessor());
+        assertThat(all).doesNotContain("@").contains("narrow", "sight", "sizes", "norms[5 * i + 4]");
+    }
+
+    private PackedModel pack(Shape shape, WeightFormat format, double spread) {
+        return TinyPack.write(folder, shape.architecture(), shape.draft(), format, spread);
+    }
+
+    private static EngineOptions small() {
+        return new EngineOptions(3, 0, 2, 64, 5);
+    }
+
+    private static int[] prompt(int length, int vocabulary) {
+        return new Random(length).ints(length, 0, vocabulary).toArray();
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    void logitsAgreeWithTheNaiveModel(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            int[] prompt = prompt(11, shape.architecture().vocabSize());
+            double[][] expected = new ReferenceModel(pack).logits(prompt);
+            assertClose(engine.program().logits(prompt), expected[0], 1e-4);
+            float[] heads = engine.program().headLogits(prompt.length);
+            for (int k = 0; k < shape.draft().heads(); k++) {
+                int from = k * expected[0].length;
+                assertClose(Arrays.copyOfRange(heads, from, from + expected[0].length), expected[1 + k], 1e-4);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    void eightBitLogitsAreCloseToTheNaiveModelOfTheSameWeights(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            int[] prompt = prompt(11, shape.architecture().vocabSize());
+            double[] expected = new ReferenceModel(pack).logits(prompt)[0];
+            double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+            assertClose(engine.program().logits(prompt), expected, 0.1 * largest);
+        }
+    }
+
+    private static void assertClose(float[] actual, double[] expected, double tolerance) {
+        assertThat(actual).hasSize(expected.length);
+        for (int i = 0; i < actual.length; i++) {
+            assertThat((double) actual[i]).as("logit %d", i).isCloseTo(expected[i], within(tolerance));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    void speculationGivesTheTokensOfThePlainLoopAndOfTheNaiveModel(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            int[] prompt = prompt(7, shape.architecture().vocabSize());
+            int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(40))
+                    .output();
+            assertThat(plain).containsExactly(naive(new ReferenceModel(pack), prompt, 40));
+            assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(40))
+                            .output())
+                    .containsExactly(plain);
+        }
+    }
+
+    /** Wide enough for every operator's vectorized kernels, whose sums must not depend on the rows beside. */
+    @Test
+    void eightBitSpeculationGivesThePlainTokensWithAllPartsOfAllFamilies() {
+        Architecture wide = Shape.with(
+                Shape.with(
+                        new Architecture(101, 192, 160, 4, 6, 2, 32, 1e-6, 10_000, 400, true),
+                        new SlidingWindow(48, 1),
+                        new RopeScaling.Yarn(4, 1.14, 32, 1, 100)),
+                AttentionPart.values());
+        try (PackedModel pack = pack(new Shape(wide, new DraftLayout(3, 1, 2, false)), WeightFormat.INT8, 0.1);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            for (int length : new int[] {1, 30, 90}) {
+                int[] prompt = prompt(length, 101);
+                int[] plain = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(200))
+                        .output();
+                Sequence drafted = Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(200));
+                assertThat(drafted.output()).containsExactly(plain);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(LinearKind.class)
+    void aModelWithoutHeadsDecodesPlainly(LinearKind kind) {
+        WeightFormat format = kind == LinearKind.FLOAT ? WeightFormat.F32 : WeightFormat.INT8;
+        Shape shape = new Shape(Shape.all().getFirst().architecture(), DraftLayout.NONE);
+        try (PackedModel pack = pack(shape, format, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            int[] prompt = prompt(7, 19);
+            int[] output = Decoding.run(engine, prompt, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(30))
+                    .output();
+            assertThat(output).hasSize(30);
+            if (kind == LinearKind.FLOAT) {
+                assertThat(output).containsExactly(naive(new ReferenceModel(pack), prompt, 30));
+            }
+        }
+    }
+
+    private static int[] naive(ReferenceModel model, int[] prompt, int count) {
+        int[] tokens = prompt.clone();
+        for (int i = 0; i < count; i++) {
+            double[] logits = model.logits(tokens)[0];
+            int best = 0;
+            for (int token = 1; token < logits.length; token++) {
+                best = logits[token] > logits[best] ? token : best;
+            }
+            tokens = Arrays.copyOf(tokens, tokens.length + 1);
+            tokens[tokens.length - 1] = best;
+        }
+        return Arrays.copyOfRange(tokens, prompt.length, tokens.length);
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.hydrallm.engine.torch.Shape#all")
+    void aRaggedBatchGivesEachRequestWhatItGetsAlone(Shape shape) {
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            List<AcceptanceRule> rules = List.of(
+                    GREEDY,
+                    new AcceptanceRule.Sampled(0.8, 5, 0.9, 0.01, 4),
+                    new AcceptanceRule.Typical(0.7, 0.09, 0.3));
+            List<DraftTree> trees = List.of(TREE, TREE.first(3), TREE.first(5));
+            KvSlots slots = new KvSlots(3);
+            SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
+            List<Sequence> together = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                int[] prompt = prompt(4 + 3 * i, shape.architecture().vocabSize());
+                together.add(Decoding.sequence(slots, prompt, trees.get(i), rules.get(i), Decoding.tokens(20 + 9 * i)));
+                decoder.prefill(together.get(i));
+            }
+            while (together.stream().anyMatch(each -> each.finished().isEmpty())) {
+                decoder.step(together);
+            }
+            for (int i = 0; i < 3; i++) {
+                int[] prompt = prompt(4 + 3 * i, shape.architecture().vocabSize());
+                Sequence alone = Decoding.run(engine, prompt, trees.get(i), rules.get(i), Decoding.tokens(20 + 9 * i));
+                assertThat(together.get(i).output()).containsExactly(alone.output());
+                assertThat(together.get(i).statistics().acceptLengths())
+                        .isEqualTo(alone.statistics().acceptLengths());
+            }
+        }
+    }
+
+    @Test
+    void aModelWhoseArgmaxIsIdZeroAcceptsOnlyWhatWasDrafted() {
+        // All logits are 0: argmax and every head's first guess are id 0 (SEED B5).
+        Shape shape = Shape.all().getFirst();
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            Sequence sequence = Decoding.run(engine, new int[] {3, 4}, TREE, GREEDY, Decoding.tokens(17));
+            assertThat(sequence.output()).containsOnly(0).hasSize(17);
+            assertThat(sequence.statistics().acceptLengths()).allMatch(length -> length <= TREE.depth());
+            Sequence plain = Decoding.run(engine, new int[] {3, 4}, DraftTree.ROOT_ONLY, GREEDY, Decoding.tokens(17));
+            assertThat(sequence.output()).containsExactly(plain.output());
+        }
+    }
+
+    @Test
+    void aKeptPrefixGivesTheSameTokensAsReadingItAgain() {
+        Shape shape = Shape.all().get(2);
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            KvSlots slots = new KvSlots(1);
+            int[] prompt = prompt(9, 23);
+            Sequence first = Decoding.run(engine, slots, prompt, Speculation.whole(TREE), GREEDY, Decoding.tokens(20));
+            int[] turn = Arrays.copyOf(first.committedTokens(), first.committedTokens().length + 3);
+            Sequence second = Decoding.run(engine, slots, turn, Speculation.whole(TREE), GREEDY, Decoding.tokens(20));
+            assertThat(second.statistics().reusedTokens()).isEqualTo(turn.length - 3);
+            assertThat(second.output())
+                    .containsExactly(Decoding.run(engine, turn, TREE, GREEDY, Decoding.tokens(20))
+                            .output());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 40, 140})
+    void draftsAreTheSameHoweverLateTheDraftLayersRead(int late) {
+        Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
+        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small())) {
+            assertThat(drafted(engine, late, 0)).isDeepEqualTo(drafted(engine, late, 3));
+        }
+    }
+
+    /** The drafts after some steps whose commits asked for {@code ranks}. */
+    private static int[][] drafted(Engine engine, int steps, int ranks) {
+        engine.prefill(request(prompt(9, 23)));
+        DraftTree chain = DraftTree.of(List.of(List.of(0), List.of(1)));
+        int start = 9;
+        for (int step = 0; step < steps; step++) {
+            int[] path = step % 3 == 0 ? new int[] {0, 2} : new int[] {0};
+            engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {step % 19, 4, 5}, chain, GREEDY)));
+            engine.commit(List.of(new Engine.Acceptance(0, path, ranks)));
+            start += path.length;
+        }
+        engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {7}, DraftTree.ROOT_ONLY, GREEDY)));
+        return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 3)))
+                .getFirst()
+                .candidates();
+    }
+
+    @Test
+    void theContextEndsExactlyWhereItIsFull() {
+        Shape shape = Shape.all().getFirst();
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small().withContextLength(32))) {
+            int[] prompt = prompt(7, 19);
+            assertThat(Decoding.run(engine, prompt, TREE, GREEDY, Decoding.tokens(1000))
+                            .output())
+                    .hasSize(25);
+        }
+    }
+
+    @Test
+    void promptsThatCannotBeReadAreRefused() {
+        Shape shape = Shape.all().getFirst();
+        try (PackedModel pack = pack(shape, WeightFormat.F32, 0.4);
+                ModelEngine engine = ModelEngine.load(pack, small().withContextLength(32))) {
+            assertThatThrownBy(() -> engine.prefill(request(new int[0]))).hasMessageContaining("no tokens");
+            assertThatThrownBy(() -> engine.prefill(request(new int[32]))).hasMessageContaining("leaves no room");
+            assertThatThrownBy(() -> engine.prefill(request(new int[] {19}))).hasMessageContaining("token id 19");
+            assertThatThrownBy(() -> engine.prefill(request(new int[] {-1}))).hasMessageContaining("token id -1");
+            assertThat(engine.prefill(request(new int[] {1, 2})).next()).isBetween(0, 18);
+            assertThatThrownBy(() -> ModelEngine.load(pack, small().withContextLength(97)))
+                    .hasMessageContaining("96 tokens");
+        }
+    }
+
+    private static Engine.PrefillRequest request(int[] tokens) {
+        return new Engine.PrefillRequest(0, tokens, 0, GREEDY, 3);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.engine;
+
+import org.jspecify.annotations.NullMarked;
