@@ -31,7 +31,7 @@ final class CpuWeights implements AutoCloseable {
 
     private final PackedModel model;
     private final Kernels kernels;
-    private final Arena arena;
+    private final Arena arena = Arena.ofShared();
     private final Int8Source source;
     private final List<Future<?>> packing = new ArrayList<>();
     private final MemorySegment memory;
@@ -56,15 +56,9 @@ final class CpuWeights implements AutoCloseable {
     /** A residual block of a head. */
     record Residual(MemorySegment matrix, MemorySegment bias) {}
 
-    /**
-     * Loads them all.
-     *
-     * @param arena what is loaded lives as long as it
-     */
-    CpuWeights(PackedModel model, Kernels kernels, Arena arena) {
+    CpuWeights(PackedModel model, Kernels kernels) {
         this.model = model;
         this.kernels = kernels;
-        this.arena = arena;
         source = new Int8Source(model);
         Architecture shape = model.architecture();
         DraftLayout draft = model.draft();
@@ -96,10 +90,12 @@ final class CpuWeights implements AutoCloseable {
             }
             await();
             model.awaitVerified();
-        } finally {
-            processors.shutdownNow();
-            processors.close();
+        } catch (RuntimeException | Error e) {
+            end(processors);
+            close();
+            throw e;
         }
+        processors.close();
     }
 
     private static long bytes(PackLayout.Part part) {
@@ -206,11 +202,25 @@ final class CpuWeights implements AutoCloseable {
         }
     }
 
-    /** Frees what does not live in the arena. */
+    private static void end(ExecutorService processors) {
+        processors.shutdownNow();
+        processors.close();
+    }
+
+    /** What lives as long as the weights. */
+    Arena arena() {
+        return arena;
+    }
+
+    /** Frees them with all that lives as long. Idempotent. */
     @Override
     public void close() {
+        if (!arena.scope().isAlive()) {
+            return;
+        }
         if (lookedUp != null) {
             lookedUp.close();
         }
+        arena.close();
     }
 }
