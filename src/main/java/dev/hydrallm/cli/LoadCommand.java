@@ -22,7 +22,7 @@ import picocli.CommandLine.Option;
                 + " parallel read of the same file.",
         footer = {
             "",
-            "plain: the file read by as many threads that do nothing with it. verified: read into memory, SHA-256 checked.",
+            "plain: the file read by as many threads that do nothing with it. verified: SHA-256 checked, tensors handed out.",
             "of plain, of disk: verified against plain, and against plain from the disk. loaded: until an engine is ready.",
             "peak: the process's memory meanwhile. Before a cold turn the page cache forgets the file.",
             "",

@@ -36,7 +36,7 @@ final class Experience {
     /** What all sequences of a kind learn together. */
     static final class Usual {
         private static final int SOONEST_TRIAL = 8;
-        private static final int LATEST_TRIAL = 128;
+        private static final int LATEST_TRIAL = 512;
 
         final AcceptanceRates rates;
         /** The size in use; of the first steps, before anything was measured, all or a few. */

@@ -21,7 +21,6 @@ final class TreeSizer {
     private static final double CLEARLY = 1.05;
 
     private static final int TRIAL_STEPS = 4;
-    private static final int SMALLEST_TRIAL = 4;
     /** How long the cost of a plain step is believed without running one. */
     private static final int STEPS_BETWEEN_PLAIN = 128;
 
@@ -91,7 +90,7 @@ final class TreeSizer {
 
     private int trialStep() {
         trialSteps--;
-        return Math.min(tree.nodes(), Math.max(SMALLEST_TRIAL, 2 * nodes));
+        return Math.min(tree.nodes(), 2 * nodes);
     }
 
     private int best() {

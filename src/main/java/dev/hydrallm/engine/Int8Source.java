@@ -3,6 +3,7 @@ package dev.hydrallm.engine;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -10,11 +11,11 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 
 /** A model's matrices as int8 rows, whatever the format they are stored in. Thread-safe. */
-public final class Int8Source {
+public final class Int8Source implements AutoCloseable {
     private final PackedModel model;
+    private final TensorMemory scratch = new TensorMemory();
     private final Map<String, PackLayout.Matrix> matrices = new HashMap<>();
 
     /**
@@ -22,14 +23,14 @@ public final class Int8Source {
      *
      * @param codes (rows, columns), signed bytes
      * @param scales (rows), single precision
-     * @param arena what holds both; empty for the model's own
+     * @param end gives back the memory of both, if it is not the model's own
      */
-    public record Int8Matrix(PackLayout.Matrix matrix, MemorySegment codes, MemorySegment scales, Optional<Arena> arena)
+    public record Int8Matrix(PackLayout.Matrix matrix, MemorySegment codes, MemorySegment scales, Runnable end)
             implements AutoCloseable {
-        /** Frees what was converted. */
+        /** Ends the use of what was converted. */
         @Override
         public void close() {
-            arena.ifPresent(Arena::close);
+            end.run();
         }
     }
 
@@ -49,35 +50,76 @@ public final class Int8Source {
     }
 
     /**
-     * A matrix's rows, as soon as they are read; the caller closes them, and may {@link #release} what they were made of.
+     * A matrix's rows until they are packed, as soon as they are read; the caller closes them, and may {@link #release} what they
+     * were made of.
      *
      * @throws ModelFormatException when the model is damaged, or a weight infinite or not a number
      */
-    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
     public Int8Matrix rows(PackLayout.Matrix matrix) {
-        WeightFormat format =
-                Objects.requireNonNull(model.manifest().quantization().get(matrix.group()));
-        if (format instanceof WeightFormat.Int8) {
-            return new Int8Matrix(
-                    matrix,
-                    model.tensor(matrix.name() + ".weight").data(),
-                    model.tensor(matrix.name() + ".scale").data(),
-                    Optional.empty());
+        if (isStoredSo(matrix)) {
+            return stored(matrix);
         }
-        Int8Rows source = Int8Rows.of(model, matrix, format);
+        TensorMemory.Lease room = scratch.lease(bytes(matrix));
+        return converted(matrix, room.bytes(), () -> scratch.giveBack(room));
+    }
+
+    /**
+     * A matrix's rows for as long as the model is used; what they were made of is released, if it is not the rows themselves.
+     *
+     * @throws ModelFormatException as {@link #rows}
+     */
+    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
+    public Int8Matrix lastingRows(PackLayout.Matrix matrix) {
+        if (isStoredSo(matrix)) {
+            return stored(matrix);
+        }
         Arena arena = Arena.ofShared();
+        Int8Matrix rows = converted(matrix, arena.allocate(bytes(matrix), Long.BYTES), arena::close);
+        release(matrix);
+        return rows;
+    }
+
+    private WeightFormat format(PackLayout.Matrix matrix) {
+        return Objects.requireNonNull(model.manifest().quantization().get(matrix.group()));
+    }
+
+    private boolean isStoredSo(PackLayout.Matrix matrix) {
+        return format(matrix) instanceof WeightFormat.Int8;
+    }
+
+    private Int8Matrix stored(PackLayout.Matrix matrix) {
+        return new Int8Matrix(
+                matrix,
+                model.tensor(matrix.name() + ".weight").data(),
+                model.tensor(matrix.name() + ".scale").data(),
+                () -> {});
+    }
+
+    /** Bytes of a matrix's codes and of the scales behind them. */
+    private static long bytes(PackLayout.Matrix matrix) {
+        return scalesAt(matrix) + matrix.rows() * Float.BYTES;
+    }
+
+    private static long scalesAt(PackLayout.Matrix matrix) {
+        return Math.ceilDiv(matrix.rows() * matrix.columns(), Long.BYTES) * Long.BYTES;
+    }
+
+    private Int8Matrix converted(PackLayout.Matrix matrix, MemorySegment room, Runnable end) {
         Int8Matrix rows = new Int8Matrix(
                 matrix,
-                arena.allocate(matrix.rows() * matrix.columns(), Long.BYTES),
-                arena.allocate(matrix.rows() * Float.BYTES, Long.BYTES),
-                Optional.of(arena));
+                room.asSlice(0, matrix.rows() * matrix.columns()),
+                room.asSlice(scalesAt(matrix), matrix.rows() * Float.BYTES),
+                end);
         try {
-            convert(source, rows);
+            convert(Int8Rows.of(model, matrix, format(matrix)), rows);
             return rows;
         } catch (IllegalArgumentException e) {
             rows.close();
             throw new ModelFormatException(
                     model.directory() + ": " + matrix.name() + ": " + e.getMessage() + ": pack the model again", e);
+        } catch (RuntimeException e) {
+            rows.close();
+            throw e;
         }
     }
 
@@ -92,5 +134,11 @@ public final class Int8Source {
     /** Frees a matrix's memory in the model, which nobody may look at any more. */
     public void release(PackLayout.Matrix matrix) {
         PackLayout.stored(matrix, model.manifest().quantization()).forEach(stored -> model.release(stored.name()));
+    }
+
+    /** Frees the memory of all {@link #rows}. */
+    @Override
+    public void close() {
+        scratch.close();
     }
 }

@@ -2,11 +2,7 @@ package dev.hydrallm.model;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The tensors of a weights file, read into memory outside the heap. Several threads take the file's chunks in turn, verify each
  * and copy it to the tensors that lie in it, so a tensor can be had as soon as its last chunk is verified, while the rest is
- * still on its way.
+ * still on its way. They pause while more than {@value #AHEAD} bytes wait to be taken, unless somebody waits for what they would
+ * read next; the memory of released tensors is used for the next ones.
  *
  * <p>Thread-safe. The first thing that is wrong with the file ends all reading and is what every later call throws.
  */
@@ -30,17 +27,24 @@ final class PackedWeights implements AutoCloseable {
         NOTHING
     }
 
+    /** Bytes that are read ahead of who takes them. */
+    static final long AHEAD = 64 << 20;
+
     /** Bytes of a tensor that is worth giving back by itself; smaller ones share an arena. */
     static final long LARGE = 1 << 20;
-
-    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Path file;
     private final FileDigest digest;
     private final LoadOptions options;
-    private final Map<String, Slot> slots = new LinkedHashMap<>();
-    private final List<Slot> inOrder;
+    private final Map<String, TensorSlot> slots = new LinkedHashMap<>();
+    private final List<TensorSlot> inOrder;
     private final Arena shared = Arena.ofShared();
+    private final TensorMemory memory = new TensorMemory();
+
+    /** Bytes of large tensors that nobody took yet, and how many threads wait for a tensor. */
+    private long ahead;
+
+    private int waiting;
 
     /** Chunks that no reader took yet, and where the next one is. */
     private int[] chunks = {};
@@ -51,41 +55,7 @@ final class PackedWeights implements AutoCloseable {
     private @Nullable Throwable failure;
     private boolean closed;
 
-    /** A tensor's place: in the file, and in memory from its first chunk until it is released. */
-    private static final class Slot {
-        final SafetensorsHeader.Entry entry;
-        final long begin;
-        final long end;
-        boolean wanted;
-        long missing;
-
-        @Nullable
-        MemorySegment data;
-
-        @Nullable
-        Arena arena;
-
-        Slot(SafetensorsHeader.Entry entry, long dataBegin) {
-            this.entry = entry;
-            this.begin = dataBegin + entry.begin();
-            this.end = dataBegin + entry.end();
-        }
-
-        void want() {
-            wanted = true;
-            missing = end - begin;
-        }
-
-        boolean isThere() {
-            return wanted && missing == 0;
-        }
-
-        boolean overlaps(long from, long to) {
-            return begin < to && end > from;
-        }
-    }
-
-    private PackedWeights(Path file, FileDigest digest, LoadOptions options, List<Slot> inOrder) {
+    private PackedWeights(Path file, FileDigest digest, LoadOptions options, List<TensorSlot> inOrder) {
         this.file = file;
         this.digest = digest;
         this.options = options;
@@ -101,34 +71,22 @@ final class PackedWeights implements AutoCloseable {
      */
     static PackedWeights open(Path file, FileDigest digest, LoadOptions options, Keep keep) {
         try (ChunkReader reader = new ChunkReader(file, digest, options)) {
-            if (digest.bytes() < Long.BYTES) {
-                throw new ModelFormatException(file + ": " + digest.bytes() + " bytes are no safetensors file");
-            }
-            MemorySegment chunk = reader.read(0);
-            long headerLength =
-                    SafetensorsHeader.checkedLength(file, chunk.get(LENGTH, 0), digest.bytes() - Long.BYTES);
-            byte[] start = new byte[Math.toIntExact(Long.BYTES + headerLength)];
-            int last = -1;
-            for (int done = 0; done < start.length; done += (int) chunk.byteSize()) {
-                chunk = ++last == 0 ? chunk : reader.read(last);
-                int length = (int) Math.min(chunk.byteSize(), start.length - done);
-                MemorySegment.copy(chunk, ValueLayout.JAVA_BYTE, 0, start, done, length);
-            }
-            byte[] header = Arrays.copyOfRange(start, Long.BYTES, start.length);
-            List<Slot> inOrder = SafetensorsHeader.parse(file, header, digest.bytes() - start.length).stream()
-                    .map(entry -> new Slot(entry, start.length))
+            FirstChunks first = FirstChunks.read(file, digest, reader);
+            List<TensorSlot> inOrder = first.entries().stream()
+                    .map(entry -> new TensorSlot(entry, first.dataBegin()))
                     .toList();
             PackedWeights weights = new PackedWeights(file, digest, options, inOrder);
             if (keep == Keep.TENSORS) {
-                inOrder.stream().filter(PackedWeights::holdsWeights).forEach(Slot::want);
+                inOrder.stream().filter(PackedWeights::holdsWeights).forEach(TensorSlot::want);
             }
-            weights.distribute(last, chunk);
-            weights.begin(IntStream.range(last + 1, digest.chunks().size()).toArray());
+            weights.distribute(first.last(), first.bytes());
+            weights.begin(
+                    IntStream.range(first.last() + 1, digest.chunks().size()).toArray());
             return weights;
         }
     }
 
-    private static boolean holdsWeights(Slot slot) {
+    private static boolean holdsWeights(TensorSlot slot) {
         return !slot.entry.name().startsWith(PackLayout.PAD_PREFIX);
     }
 
@@ -142,8 +100,8 @@ final class PackedWeights implements AutoCloseable {
         return slot(entry.name()).begin;
     }
 
-    private Slot slot(String name) {
-        Slot slot = slots.get(name);
+    private TensorSlot slot(String name) {
+        TensorSlot slot = slots.get(name);
         if (slot == null) {
             throw new ModelFormatException(file + ": tensor " + name + " is missing");
         }
@@ -156,10 +114,11 @@ final class PackedWeights implements AutoCloseable {
      * @throws ModelFormatException when the file is damaged, or has no tensor of that name
      */
     synchronized TensorView take(String name) {
-        Slot slot = slot(name);
+        TensorSlot slot = slot(name);
         while (true) {
             checkUsable();
             if (slot.isThere()) {
+                takeAway(slot);
                 return slot.entry.view(memory(slot).asReadOnly());
             }
             if (!slot.wanted && running == 0) {
@@ -169,20 +128,34 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
+    private void takeAway(TensorSlot slot) {
+        if (!slot.taken && slot.lease != null) {
+            ahead -= slot.bytes();
+            notifyAll();
+        }
+        slot.taken = true;
+    }
+
     /** Frees a tensor's memory, which nobody may look at any more. Small ones stay: they are not worth the trouble. */
     void release(String name) {
-        Arena freed;
+        TensorMemory.Lease ended;
+        boolean reading;
         synchronized (this) {
-            Slot slot = slot(name);
-            freed = slot.arena;
-            if (freed == null || slot.missing > 0) {
+            TensorSlot slot = slot(name);
+            ended = slot.lease;
+            if (ended == null || slot.missing > 0) {
                 return;
             }
+            takeAway(slot);
             slot.wanted = false;
-            slot.arena = null;
+            slot.lease = null;
             slot.data = null;
+            reading = running > 0;
         }
-        freed.close();
+        memory.giveBack(ended);
+        if (!reading) {
+            memory.freeUnused();
+        }
     }
 
     /**
@@ -211,6 +184,8 @@ final class PackedWeights implements AutoCloseable {
     }
 
     private synchronized void waitWhile(BooleanSupplier unfinished) {
+        waiting++;
+        notifyAll();
         try {
             while (unfinished.getAsBoolean() && failure == null && !closed) {
                 wait();
@@ -218,12 +193,14 @@ final class PackedWeights implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while " + file + " was read", e);
+        } finally {
+            waiting--;
         }
     }
 
     /** Reads all that was released: who asks for one tensor again asks for the others, too. */
     private void readAgain() {
-        inOrder.stream().filter(slot -> !slot.wanted && holdsWeights(slot)).forEach(Slot::want);
+        inOrder.stream().filter(slot -> !slot.wanted && holdsWeights(slot)).forEach(TensorSlot::want);
         begin(IntStream.range(0, digest.chunks().size()).filter(this::isMissing).toArray());
     }
 
@@ -249,13 +226,16 @@ final class PackedWeights implements AutoCloseable {
                 distribute(chunk, reader.read(chunk));
             }
         } catch (Throwable e) {
-            fail(e);
+            fail(e); // an interrupt, too: only close interrupts
         } finally {
             end();
         }
     }
 
-    private synchronized int claim() {
+    private synchronized int claim() throws InterruptedException {
+        while (ahead > AHEAD && waiting == 0 && !closed && failure == null) {
+            wait();
+        }
         return closed || failure != null || nextChunk == chunks.length ? -1 : chunks[nextChunk++];
     }
 
@@ -265,9 +245,15 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
-    private synchronized void end() {
-        running--;
-        notifyAll();
+    private void end() {
+        boolean last;
+        synchronized (this) {
+            last = --running == 0;
+            notifyAll();
+        }
+        if (last) {
+            memory.freeUnused();
+        }
     }
 
     /** Copies a verified chunk to the tensors that lie in it and are not there yet. */
@@ -275,7 +261,7 @@ final class PackedWeights implements AutoCloseable {
         long begin = FileDigest.begin(chunk);
         long end = begin + bytes.byteSize();
         for (int i = firstEndingBehind(begin); i < inOrder.size() && inOrder.get(i).begin < end; i++) {
-            Slot slot = inOrder.get(i);
+            TensorSlot slot = inOrder.get(i);
             long from = Math.max(begin, slot.begin);
             long to = Math.min(end, slot.end);
             MemorySegment target = missing(slot);
@@ -300,25 +286,24 @@ final class PackedWeights implements AutoCloseable {
         return low;
     }
 
-    private synchronized @Nullable MemorySegment missing(Slot slot) {
+    private synchronized @Nullable MemorySegment missing(TensorSlot slot) {
         return slot.wanted && slot.missing > 0 && !closed ? memory(slot) : null;
     }
 
-    @SuppressWarnings("MustBeClosedChecker") // release or close does
-    private MemorySegment memory(Slot slot) {
+    private MemorySegment memory(TensorSlot slot) {
         if (slot.data == null) {
-            long bytes = slot.end - slot.begin;
-            if (bytes < LARGE) {
-                slot.data = shared.allocate(bytes, PackLayout.ALIGNMENT);
+            if (slot.bytes() < LARGE) {
+                slot.data = shared.allocate(slot.bytes(), PackLayout.ALIGNMENT);
             } else {
-                slot.arena = Arena.ofShared();
-                slot.data = NativeMemory.allocate(bytes, slot.arena);
+                slot.lease = memory.lease(slot.bytes());
+                slot.data = slot.lease.bytes();
+                ahead += slot.bytes();
             }
         }
         return slot.data;
     }
 
-    private synchronized void arrived(Slot slot, long bytes) {
+    private synchronized void arrived(TensorSlot slot, long bytes) {
         slot.missing -= bytes;
         if (slot.missing == 0) {
             notifyAll();
@@ -339,15 +324,8 @@ final class PackedWeights implements AutoCloseable {
         }
         ending.forEach(Thread::interrupt);
         joinAll(ending);
-        List<Arena> arenas = new ArrayList<>(List.of(shared));
-        synchronized (this) {
-            for (Slot slot : inOrder) {
-                if (slot.arena != null) {
-                    arenas.add(slot.arena);
-                }
-            }
-        }
-        arenas.forEach(Arena::close);
+        shared.close();
+        memory.close();
     }
 
     private static void joinAll(List<Thread> threads) {

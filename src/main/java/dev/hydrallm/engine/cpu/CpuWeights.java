@@ -95,7 +95,7 @@ final class CpuWeights implements AutoCloseable {
             close();
             throw e;
         }
-        processors.close();
+        end(processors);
     }
 
     private static long bytes(PackLayout.Part part) {
@@ -128,7 +128,7 @@ final class CpuWeights implements AutoCloseable {
         if (model.manifest().quantization().get(TensorGroup.EMBEDDING) instanceof WeightFormat.Floats) {
             return Embedding.of(model.tensor("embedding.weight"));
         }
-        lookedUp = source.rows(source.matrix("embedding"));
+        lookedUp = source.lastingRows(source.matrix("embedding"));
         return Embedding.of(lookedUp);
     }
 
@@ -180,13 +180,23 @@ final class CpuWeights implements AutoCloseable {
     }
 
     private void pack(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
-        try (Int8Matrix rows = source.rows(matrix)) {
-            kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
-            MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
+        boolean embedding = matrix.name().equals("embedding");
+        if (embedding && lookedUp != null) {
+            pack(lookedUp, tiles, scales); // what it was made of is released already
+            return;
         }
-        if (!matrix.name().equals("embedding")) {
+        try (Int8Matrix rows = source.rows(matrix)) {
+            pack(rows, tiles, scales);
+        }
+        if (!embedding) {
             source.release(matrix); // the embedding is looked up where it lies
         }
+    }
+
+    private void pack(Int8Matrix rows, MemorySegment tiles, MemorySegment scales) {
+        PackLayout.Matrix matrix = rows.matrix();
+        kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
+        MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
     }
 
     private void await() {
@@ -202,9 +212,10 @@ final class CpuWeights implements AutoCloseable {
         }
     }
 
-    private static void end(ExecutorService processors) {
+    private void end(ExecutorService processors) {
         processors.shutdownNow();
         processors.close();
+        source.close();
     }
 
     /** What lives as long as the weights. */

@@ -79,12 +79,9 @@ final class Int8Matrices implements AutoCloseable {
      *
      * @throws ModelFormatException when a weight is infinite or not a number
      */
+    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
     Int8Matrix embedding() {
-        PackLayout.Matrix matrix = source.matrix("embedding");
-        Int8Matrix rows = source.rows(matrix);
-        if (rows.arena().isPresent()) {
-            source.release(matrix);
-        }
+        Int8Matrix rows = source.lastingRows(source.matrix("embedding"));
         lookup = Optional.of(rows);
         return rows;
     }
@@ -117,15 +114,7 @@ final class Int8Matrices implements AutoCloseable {
 
     private IValue pack(List<PackLayout.Matrix> parts) {
         JniUtils.setGraphExecutorOptimize(false); // the flag is this thread's
-        try (IValue quantized = quantized(parts)) {
-            // The embedding is looked up where it lies.
-            parts.stream().filter(part -> !part.name().equals("embedding")).forEach(source::release);
-            return script.call("pack", quantized);
-        }
-    }
-
-    /** A quantized tensor that is a copy, so the parts may go. */
-    private IValue quantized(List<PackLayout.Matrix> parts) {
+        IValue packed;
         try (Values scope = new Values()) {
             List<Int8Matrix> rows = parts.stream()
                     .map(part -> looked(part).orElseGet(() -> scope.own(source.rows(part))))
@@ -133,8 +122,11 @@ final class Int8Matrices implements AutoCloseable {
             PtNDArray codes = TorchWeights.joined(rows.stream().map(this::codes).toList(), scope);
             PtNDArray scales =
                     TorchWeights.joined(rows.stream().map(this::scales).toList(), scope);
-            return script.call("quantized", scope.of(codes), scope.of(scales));
+            packed = script.call("pack", scope.of(codes), scope.of(scales));
         }
+        // A copy, so the parts may go; but the embedding is looked up where it lies.
+        parts.stream().filter(part -> !part.name().equals("embedding")).forEach(source::release);
+        return packed;
     }
 
     private Optional<Int8Matrix> looked(PackLayout.Matrix part) {
@@ -146,6 +138,7 @@ final class Int8Matrices implements AutoCloseable {
     public void close() {
         processors.shutdownNow();
         processors.close();
+        source.close();
         for (Begun matrix : begun) {
             if (!matrix.taken && matrix.packed.state() == Future.State.SUCCESS) {
                 matrix.packed.resultNow().close();

@@ -32,6 +32,9 @@ public final class TorchProgram implements DecoderProgram {
     /** Below it threads that meet after every operator cost more than they bring (docs/performance.md). */
     private static final long FEWEST_WEIGHTS_FOR_ALL_THREADS = 250_000_000;
 
+    /** Weights from which on the heap's leftovers are worth a call or two. */
+    private static final long LARGE_MODEL = 50_000_000;
+
     private final PtNDManager manager;
     private final Script script;
     private final TorchWeights weights;
@@ -72,12 +75,20 @@ public final class TorchProgram implements DecoderProgram {
         LinearKind kind = LinearKind.of(model.manifest().quantization());
         script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
         shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager), options.slots());
+        boolean large = model.weights() >= LARGE_MODEL;
+        if (large) {
+            NativeHeap.giveBackBlocks();
+        }
         try (Int8Matrices int8 = new Int8Matrices(model, manager, script)) {
             weights = new TorchWeights(model, manager, kind, int8, values);
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
             close();
             throw e;
+        } finally {
+            if (large) {
+                NativeHeap.keepBlocks();
+            }
         }
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),

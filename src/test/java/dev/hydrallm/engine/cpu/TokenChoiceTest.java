@@ -68,7 +68,8 @@ class TokenChoiceTest {
     Arbitrary<AcceptanceRule.Sampled> sampled() {
         return Combinators.combine(
                         Arbitraries.doubles().between(0.1, 3),
-                        Arbitraries.oneOf(Arbitraries.just(0), Arbitraries.integers().between(1, 60)),
+                        Arbitraries.oneOf(
+                                Arbitraries.just(0), Arbitraries.integers().between(1, 60)),
                         Arbitraries.oneOf(
                                 Arbitraries.just(1.0), Arbitraries.doubles().between(0.01, 0.99)),
                         Arbitraries.oneOf(

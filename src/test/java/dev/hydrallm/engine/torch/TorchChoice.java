@@ -41,8 +41,8 @@ public final class TorchChoice implements AutoCloseable {
                     scope.of(numbers.rules()[0]),
                     scope.list(numbers.settings()),
                     scope.list(numbers.uniforms()),
-                    scope.of(scope.keep(manager.create(
-                            Arrays.stream(tokens).asLongStream().toArray()))),
+                    scope.of(scope.keep(
+                            manager.create(Arrays.stream(tokens).asLongStream().toArray()))),
                     scope.list(numbers.parents())));
             return scope.keep(result.toTensor(manager)).toDoubleArray();
         }
