@@ -33,7 +33,7 @@ public final class CpuProgram implements DecoderProgram {
     private final Kernels kernels;
     private final Architecture architecture;
     private final DraftLayout draft;
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final CpuWeights weights;
     private final RowShapeCache<RowMap> shapes;
     private final TokenChoice choice;
@@ -59,16 +59,12 @@ public final class CpuProgram implements DecoderProgram {
     private final MemorySegment path;
     private long busyNanos;
 
-    private CpuProgram(Kernels kernels, PackedModel model, EngineOptions options, int context) {
+    private CpuProgram(Kernels kernels, CpuWeights weights, PackedModel model, EngineOptions options, int context) {
         this.kernels = kernels;
+        this.weights = weights;
+        arena = weights.arena();
         architecture = model.architecture();
         draft = model.draft();
-        try {
-            weights = new CpuWeights(model, kernels, arena);
-        } catch (RuntimeException | Error e) {
-            arena.close();
-            throw e;
-        }
         int slots = options.slots();
         int rows = Math.max(options.maxNodes(), options.prefillChunk());
         // A tree's rows stand behind the last committed one.
@@ -123,7 +119,13 @@ public final class CpuProgram implements DecoderProgram {
     public static CpuProgram load(PackedModel model, EngineOptions options, int context) {
         Kernels kernels =
                 Kernels.ofProcessor().orElseThrow(() -> new IllegalArgumentException("the kernels are not there"));
-        return new CpuProgram(kernels, model, options, context);
+        CpuWeights weights = new CpuWeights(model, kernels);
+        try {
+            return new CpuProgram(kernels, weights, model, options, context);
+        } catch (RuntimeException | Error e) {
+            weights.close();
+            throw e;
+        }
     }
 
     private MemorySegment shape(int context, int cacheRows) {
@@ -356,10 +358,7 @@ public final class CpuProgram implements DecoderProgram {
 
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            shapes.close();
-            weights.close();
-            arena.close();
-        }
+        shapes.close();
+        weights.close();
     }
 }
