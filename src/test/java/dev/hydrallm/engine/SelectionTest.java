@@ -46,8 +46,11 @@ class SelectionTest {
     @TempDir
     static Path folder;
 
+    @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static PackedModel pack;
+    @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static ModelEngine engine;
+    @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static ReferenceModel reference;
 
     @BeforeParameterizedClassInvocation
