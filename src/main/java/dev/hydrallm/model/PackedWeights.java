@@ -30,8 +30,8 @@ final class PackedWeights implements AutoCloseable {
     /** Bytes that are read ahead of who takes them. */
     static final long AHEAD = 64 << 20;
 
-    /** Bytes of a tensor that is worth giving back by itself; smaller ones share an arena. */
-    static final long LARGE = 1 << 20;
+    /** Bytes of a tensor that is worth giving back by itself, a large page; smaller ones share an arena, the demo's all do. */
+    static final long LARGE = 2 << 20;
 
     private final Path file;
     private final FileDigest digest;

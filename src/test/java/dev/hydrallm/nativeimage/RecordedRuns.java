@@ -31,6 +31,7 @@ final class RecordedRuns {
             chat --max-tokens 4 --chat-template template
             generate --prompt x= --max-tokens 4 --json
             generate --batch-file batch --output out
+            generate --engine torch --prompt x= --max-tokens 4
             eval perplexity --text text --format json
             eval compare demo demo --text text --format json
             bench --soak 4 --format json
