@@ -3,6 +3,7 @@ package dev.hydrallm.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
@@ -31,6 +32,8 @@ class KernelIdentityTest extends PackFolder {
     private static final int MOST_ROWS = 64;
     /** Its scores are the logarithms of the probabilities of the rows' own tokens, whatever those are. */
     private static final AcceptanceRule SCORES = new AcceptanceRule.Typical(1, 0, 0);
+
+    private static final DraftShape WANTED = new DraftShape(2, 3);
 
     private static final AcceptanceRule SAMPLED = new AcceptanceRule.Sampled(1.1, 20, 0.95, 0.01, 5);
 
@@ -195,7 +198,7 @@ class KernelIdentityTest extends PackFolder {
                 assertThat(Arrays.copyOfRange(found, 2 * row, 2 * (row + each.nodes().length)))
                         .as("request %d", each.slot())
                         .isEqualTo(alone);
-                long[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), 3);
+                long[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), WANTED);
                 int heads = pack.draft().heads();
                 for (int head = 0; head < heads; head++) {
                     int from = (head * batch.size() + each.slot()) * 3;
@@ -227,6 +230,6 @@ class KernelIdentityTest extends PackFolder {
                 IntStream.range(0, roots.length)
                         .mapToObj(slot -> run(slot, 0, 1))
                         .toList(),
-                3);
+                WANTED);
     }
 }

@@ -48,8 +48,10 @@ class SelectionTest {
 
     @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static PackedModel pack;
+
     @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static ModelEngine engine;
+
     @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static ReferenceModel reference;
 
