@@ -18,7 +18,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.AfterParameterizedClassInvocation;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -28,9 +27,6 @@ import org.junit.jupiter.params.provider.EnumSource;
         value = Kind.class,
         names = {"KERNELS", "TORCH"})
 class SelectionTest {
-    @Parameter
-    private Kind kind = Kind.AUTO;
-
     private static final int VOCABULARY = 7;
     private static final int[] PROMPT = {1, 5, 2};
     private static final DraftTree TREE = DraftTree.of(
