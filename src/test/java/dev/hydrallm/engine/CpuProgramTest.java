@@ -41,6 +41,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The kernels' program as a whole: its memory, its threads, and batches larger than its rooms were once. */
 class CpuProgramTest {
     private static final Path DEMO = Path.of("models", "demo");
+    private static final DraftShape WANTED = new DraftShape(8, 3);
     private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
     private static final int[] PROMPT = {1, 310, 412, 77, 2000, 15};
 
@@ -240,16 +241,10 @@ class CpuProgramTest {
             List<Rows> all =
                     IntStream.range(0, slots).mapToObj(CpuProgramTest::first).toList();
             program.verify(tokens, rows(roots, 0, slots), choice(roots, 0, slots));
-            long[] together = program.draft(
-                    IntStream.range(0, slots).toArray(),
-                    all,
-                    new DraftShape(pack.draft().heads(), 3));
+            long[] together = program.draft(IntStream.range(0, slots).toArray(), all, WANTED);
             for (int slot = 0; slot < slots; slot++) {
                 program.verify(new int[] {tokens[slot]}, List.of(first(slot)), choice(roots, slot, slot + 1));
-                long[] alone = program.draft(
-                        new int[] {0},
-                        List.of(first(slot)),
-                        new DraftShape(pack.draft().heads(), 3));
+                long[] alone = program.draft(new int[] {0}, List.of(first(slot)), WANTED);
                 for (int head = 0; head < 8; head++) {
                     int at = (head * slots + slot) * 3;
                     assertThat(Arrays.copyOfRange(together, at, at + 3))

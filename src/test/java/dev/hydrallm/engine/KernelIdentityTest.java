@@ -33,6 +33,8 @@ class KernelIdentityTest extends PackFolder {
     /** Its scores are the logarithms of the probabilities of the rows' own tokens, whatever those are. */
     private static final AcceptanceRule SCORES = new AcceptanceRule.Typical(1, 0, 0);
 
+    private static final DraftShape WANTED = new DraftShape(2, 3);
+
     private static final AcceptanceRule SAMPLED = new AcceptanceRule.Sampled(1.1, 20, 0.95, 0.01, 5);
 
     @Provide
@@ -186,7 +188,7 @@ class KernelIdentityTest extends PackFolder {
                     batch.stream().map(Request::rows).toList(),
                     new Choice(
                             0, new Selection(batch.stream().map(Request::part).toList())));
-            long[] drafts = drafts(several, batch, pack.draft().heads());
+            long[] drafts = drafts(several, batch);
             int row = 0;
             for (Request each : batch) {
                 read(single, 0, each.text());
@@ -196,10 +198,7 @@ class KernelIdentityTest extends PackFolder {
                 assertThat(Arrays.copyOfRange(found, 2 * row, 2 * (row + each.nodes().length)))
                         .as("request %d", each.slot())
                         .isEqualTo(alone);
-                long[] draftsAlone = single.draft(
-                        new int[] {0},
-                        List.of(run(0, 0, 1)),
-                        new DraftShape(pack.draft().heads(), 3));
+                long[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), WANTED);
                 int heads = pack.draft().heads();
                 for (int head = 0; head < heads; head++) {
                     int from = (head * batch.size() + each.slot()) * 3;
@@ -221,7 +220,7 @@ class KernelIdentityTest extends PackFolder {
     }
 
     /** What the heads guess after each request's root, as the first thing that the draft layers read. */
-    private static long[] drafts(CpuProgram program, List<Request> batch, int heads) {
+    private static long[] drafts(CpuProgram program, List<Request> batch) {
         int[] roots = new int[batch.size()];
         for (int i = 1; i < roots.length; i++) {
             roots[i] = roots[i - 1] + batch.get(i - 1).nodes().length;
@@ -231,6 +230,6 @@ class KernelIdentityTest extends PackFolder {
                 IntStream.range(0, roots.length)
                         .mapToObj(slot -> run(slot, 0, 1))
                         .toList(),
-                new DraftShape(heads, 3));
+                WANTED);
     }
 }

@@ -18,7 +18,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.AfterParameterizedClassInvocation;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -28,10 +27,6 @@ import org.junit.jupiter.params.provider.EnumSource;
         value = Kind.class,
         names = {"KERNELS", "TORCH"})
 class SelectionTest {
-    @Parameter
-    @SuppressWarnings("UnusedVariable") // JUnit's, which hands it to load too
-    private Kind kind = Kind.AUTO;
-
     private static final int VOCABULARY = 7;
     private static final int[] PROMPT = {1, 5, 2};
     private static final DraftTree TREE = DraftTree.of(
@@ -47,13 +42,13 @@ class SelectionTest {
     @TempDir
     static Path folder;
 
-    @SuppressWarnings("NullAway.Init")
+    @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static PackedModel pack;
 
-    @SuppressWarnings("NullAway.Init")
+    @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static ModelEngine engine;
 
-    @SuppressWarnings("NullAway.Init")
+    @SuppressWarnings("NullAway.Init") // loaded for each kind
     private static ReferenceModel reference;
 
     @BeforeParameterizedClassInvocation
