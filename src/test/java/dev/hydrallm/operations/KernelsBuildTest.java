@@ -41,7 +41,7 @@ final class KernelsBuildTest {
     /** A path with the tools of every system, and with no compiler. */
     private Path tools() throws IOException {
         Path tools = Files.createDirectories(folder.resolve("bin"));
-        for (String tool : List.of("dirname", "mkdir")) {
+        for (String tool : List.of("dirname", "mkdir", "rm")) {
             Files.createSymbolicLink(tools.resolve(tool), Path.of("/usr/bin", tool));
         }
         return tools;
@@ -55,12 +55,30 @@ final class KernelsBuildTest {
         assertThat(target()).doesNotExist();
     }
 
+    /** A compiler of our own that does what a script says. */
+    private Path compiler(String script) throws IOException {
+        Path compiler = Files.writeString(folder.resolve("compiler"), "#!/bin/sh\n" + script);
+        assertThat(compiler.toFile().setExecutable(true)).isTrue();
+        return compiler;
+    }
+
     @Test
-    void aCompilerThatFailsEndsTheBuild() throws Exception {
-        Path broken =
-                Files.writeString(folder.resolve("broken"), "#!/bin/sh\necho 'it does not compile' >&2\nexit 3\n");
-        assertThat(broken.toFile().setExecutable(true)).isTrue();
-        Outcome outcome = build(Map.of("PATH", tools().toString(), "CC", broken.toString()));
+    void anOldOrForeignCompilerIsNamedAndTheBuildGoesOn() throws Exception {
+        Path old = compiler("echo 'bad value for target_clones' >&2\nexit 1\n");
+        Files.createDirectories(target().getParent());
+        Files.writeString(target(), "made by another compiler");
+        Outcome outcome = build(Map.of("PATH", tools().toString(), "CC", old.toString()));
+        assertThat(outcome.exit).isZero();
+        assertThat(outcome.errors)
+                .startsWith("WARNING: " + old + " is not GCC 12 or newer")
+                .contains("libtorch");
+        assertThat(target()).doesNotExist();
+    }
+
+    @Test
+    void kernelsThatDoNotCompileEndTheBuild() throws Exception {
+        Path broken = compiler("case \"$*\" in *-shared*) echo 'it does not compile' >&2; exit 3 ;; esac\n");
+        Outcome outcome = build(Map.of("PATH", tools().toString(), "CC", broken + " -pipe"));
         assertThat(outcome.exit).isEqualTo(3);
         assertThat(outcome.errors).contains("it does not compile");
     }
