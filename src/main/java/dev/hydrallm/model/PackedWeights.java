@@ -139,7 +139,6 @@ final class PackedWeights implements AutoCloseable {
     /** Frees a tensor's memory, which nobody may look at any more. Small ones stay: they are not worth the trouble. */
     void release(String name) {
         TensorMemory.Lease ended;
-        boolean reading;
         synchronized (this) {
             TensorSlot slot = slot(name);
             ended = slot.lease;
@@ -150,12 +149,16 @@ final class PackedWeights implements AutoCloseable {
             slot.wanted = false;
             slot.lease = null;
             slot.data = null;
-            reading = running > 0;
         }
         memory.giveBack(ended);
-        if (!reading) {
+        // Asked only now: the last reader frees what was given back before it ended.
+        if (!isReading()) {
             memory.freeUnused();
         }
+    }
+
+    private synchronized boolean isReading() {
+        return running > 0;
     }
 
     /**
