@@ -2,7 +2,6 @@ package dev.hydrallm.engine.cpu;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -16,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * The compiled kernels, {@code src/main/c}; {@code hydra.h} says what each function does. They are part of the program where a C
@@ -51,7 +51,7 @@ final class Kernels {
 
     /** Loaded when first asked for. */
     private static final class Loaded {
-        static final Optional<Kernels> KERNELS = load();
+        static final Supplier<Optional<Kernels>> KERNELS = load();
     }
 
     private Kernels(SymbolLookup library) {
@@ -69,27 +69,38 @@ final class Kernels {
         entropy = function("hydra_entropy", FLOAT, POINTER, LONG);
     }
 
-    /** The kernels; empty where they were not built or this processor is too old for them. */
+    /**
+     * The kernels; empty where they were not built or this processor is too old for them.
+     *
+     * @throws IllegalStateException when they are there and cannot be loaded
+     */
     static Optional<Kernels> ofProcessor() {
-        return Loaded.KERNELS;
+        return Loaded.KERNELS.get();
     }
 
-    /** The library must be a file to be loaded; it may go as soon as it is. */
-    private static Optional<Kernels> load() {
+    /** The library must be a file to be loaded; it may go as soon as it is. What fails is told to everyone who asks. */
+    private static Supplier<Optional<Kernels>> load() {
         try (InputStream in = Kernels.class.getResourceAsStream(LIBRARY)) {
             if (in == null) {
-                return Optional.empty();
+                return Optional::empty;
             }
             Path file = Files.createTempFile("hydra", ".so");
             try {
                 Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
                 Kernels kernels = new Kernels(lookup(file));
-                return kernels.level() > 0 ? Optional.of(kernels) : Optional.empty();
+                Optional<Kernels> usable = kernels.level() > 0 ? Optional.of(kernels) : Optional.empty();
+                return () -> usable;
             } finally {
                 Files.delete(file);
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException("the kernels cannot be unpacked for loading", e);
+        } catch (IOException | IllegalArgumentException e) {
+            return () -> {
+                throw new IllegalStateException(
+                        "the kernels cannot be loaded from " + System.getProperty("java.io.tmpdir") + " ("
+                                + e.getMessage() + "): name a folder that can be written and is not mounted noexec with"
+                                + " HYDRA_JAVA_OPTS=-Djava.io.tmpdir=FOLDER, or take --engine torch",
+                        e);
+            };
         }
     }
 
