@@ -230,10 +230,10 @@ class CpuProgramTest {
     }
 
     @Test
-    void headsOfManySequencesMayBeMoreThanAStepsRows() {
+    void manySequencesAndTheirHeadsMayBeMoreThanAStepsNodes() {
         int slots = 60;
         Architecture shape = new Architecture(50, 128, 40, 2, 4, 2, 8, 1e-5, 10_000, 40, false);
-        EngineOptions options = new EngineOptions(slots, 0, 2, slots, 16, Kind.KERNELS);
+        EngineOptions options = new EngineOptions(slots, 0, 2, 8, 16, Kind.KERNELS);
         try (PackedModel pack = TinyPack.write(folder, shape, new DraftLayout(8, 2, 1, true), WeightFormat.INT8, 0.3);
                 CpuProgram program = CpuProgram.load(pack, options, 40)) {
             List<DraftTree> roots = Collections.nCopies(slots, DraftTree.ROOT_ONLY);

@@ -66,7 +66,10 @@ public final class CpuProgram implements DecoderProgram {
         architecture = model.architecture();
         draft = model.draft();
         int slots = options.slots();
-        int rows = Math.max(options.maxNodes(), options.prefillChunk());
+        // However few nodes a step has, each running sequence has one.
+        int rows = IntStream.of(options.maxNodes(), options.prefillChunk(), slots)
+                .max()
+                .orElseThrow();
         // A tree's rows stand behind the last committed one.
         int cacheRows = Math.ceilDiv(context + options.maxNodes(), Kernels.BLOCK) * Kernels.BLOCK;
         shape = shape(context, cacheRows);
@@ -90,7 +93,11 @@ public final class CpuProgram implements DecoderProgram {
         choice = new TokenChoice(kernels, architecture.vocabSize(), arena);
     }
 
-    /** Why the kernels cannot run a model; empty if they can. */
+    /**
+     * Why the kernels cannot run a model; empty if they can.
+     *
+     * @throws IllegalStateException when they could, but cannot be loaded
+     */
     public static Optional<String> obstacle(PackedModel model) {
         if (model.manifest().quantization().values().stream().allMatch(WeightFormat.Floats.class::isInstance)) {
             return Optional.of("its weights are not quantized");
