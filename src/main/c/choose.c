@@ -33,8 +33,8 @@ BOTH void hydra_softmax(float *row, int64_t count, float temperature) {
     }
     float total = sum_of(sum);
     for (; i < count; i++) {
-        const v16 weight = exponential(all((row[i] - largest) / temperature));
-        row[i] = weight[0];
+        const v16 distance = all((row[i] - largest) / temperature);
+        row[i] = choose(distance < -87.0f, (v16){}, exponential(distance))[0];
         total += row[i];
     }
     for (i = 0; i < count; i++) row[i] /= total;

@@ -9,6 +9,9 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Path;
 
 /** The package list is the data flow: these are its arrows. */
 @AnalyzeClasses(packages = "dev.hydrallm", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -83,6 +86,28 @@ final class ArchitectureTest {
             .should()
             .dependOnClassesThat()
             .resideInAPackage("ai.djl..");
+
+    @ArchTest
+    static final ArchRule PROGRAMS_OF_THE_ENGINE_DO_NOT_KNOW_EACH_OTHER =
+            slices().matching("dev.hydrallm.engine.(*)..").should().notDependOnEachOther();
+
+    @ArchTest
+    static final ArchRule ONLY_THE_ENGINE_CHOOSES_A_PROGRAM = noClasses()
+            .that()
+            .resideOutsideOfPackage("dev.hydrallm.engine..")
+            .should()
+            .dependOnClassesThat()
+            .areAssignableTo("dev.hydrallm.engine.DecoderProgram");
+
+    /** Others call what the system has. */
+    @ArchTest
+    static final ArchRule ONLY_THE_KERNELS_ENGINE_LOADS_A_LIBRARY = noClasses()
+            .that()
+            .resideOutsideOfPackage("dev.hydrallm.engine.cpu..")
+            .should()
+            .callMethod(SymbolLookup.class, "libraryLookup", Path.class, Arena.class)
+            .orShould()
+            .callMethod(SymbolLookup.class, "libraryLookup", String.class, Arena.class);
 
     @ArchTest
     static final ArchRule REST_STAYS_IN_HTTP = noClasses()

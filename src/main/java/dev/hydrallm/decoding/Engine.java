@@ -44,9 +44,9 @@ public interface Engine extends AutoCloseable {
      * A prompt to read.
      *
      * @param from how many of the slot's KV rows are kept, below the number of tokens
-     * @param draftRanks candidates wanted of each head; 0 if the sequence will never want any: no draft layers run
+     * @param wanted guesses; none if the sequence will never want any: no draft layers run
      */
-    record PrefillRequest(int slot, int[] tokens, int from, AcceptanceRule rule, int draftRanks) {}
+    record PrefillRequest(int slot, int[] tokens, int from, AcceptanceRule rule, DraftShape wanted) {}
 
     /** The token chosen after a prompt, and what the heads propose after that one. */
     record Prefilled(int next, Drafts drafts) {}
@@ -63,7 +63,7 @@ public interface Engine extends AutoCloseable {
      * One sequence's accepted path.
      *
      * @param path node numbers from the root down
-     * @param draftRanks candidates wanted of each head; with 0 the draft layers read these rows when some are wanted next
+     * @param wanted guesses; with none the draft layers read these rows when some are wanted next
      */
-    record Acceptance(int slot, int[] path, int draftRanks) {}
+    record Acceptance(int slot, int[] path, DraftShape wanted) {}
 }

@@ -127,9 +127,13 @@ public final class Sequence {
             tree = made.next();
         }
         // Even if the first step is a plain one the draft layers read the prompt: later steps build on it.
-        int ranks = adaptive ? Math.max(1, tree.width()) : tree.width();
+        DraftShape wanted = DraftShape.of(tree);
         return new Engine.PrefillRequest(
-                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, ranks);
+                lease.slot(),
+                Arrays.copyOf(tokens, promptLength),
+                lease.reused(),
+                rule,
+                adaptive ? wanted.and(DraftShape.FEWEST) : wanted);
     }
 
     void prefilled(Engine.Prefilled result) {
@@ -186,7 +190,12 @@ public final class Sequence {
             chosen.observe(query.tree(), path);
             tree = chosen.next();
         });
-        return new Engine.Acceptance(lease.slot(), path, tree.width());
+        return new Engine.Acceptance(lease.slot(), path, DraftShape.of(tree));
+    }
+
+    /** How many heads the last commit asked. */
+    int draftedHeads() {
+        return tree.depth();
     }
 
     /** Whether the draft layers have rows to read before another sequence builds on this one's. */

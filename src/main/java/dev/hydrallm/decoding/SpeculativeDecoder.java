@@ -61,7 +61,7 @@ public final class SpeculativeDecoder {
         if (running.size() == 1) {
             experience.costs().verified(proposed.getFirst().tree().nodes(), t2 - t1);
             if (drafted) {
-                experience.costs().drafted(t4 - t3);
+                experience.costs().drafted(running.getFirst().draftedHeads(), t4 - t3);
             }
         } else {
             experience.costs().shared();
@@ -122,7 +122,7 @@ public final class SpeculativeDecoder {
                 going.add(i);
                 Acceptance acceptance = sequence.acceptance(proposed.get(i), accepted.get(i));
                 acceptances.add(acceptance);
-                drafted &= acceptance.draftRanks() > 0 && sequence.draftsUpToDate();
+                drafted &= acceptance.wanted().ranks() > 0 && sequence.draftsUpToDate();
             }
         }
         if (going.isEmpty()) {

@@ -24,7 +24,7 @@ final class StepCosts {
     private static final double OUTLIER = 1.5;
 
     private final NavigableMap<Integer, Share> verify = new TreeMap<>();
-    private final Share draft = new Share();
+    private final NavigableMap<Integer, Share> draft = new TreeMap<>();
     private double scale;
     private int steps;
     private int lastNodes;
@@ -60,9 +60,9 @@ final class StepCosts {
         return alone;
     }
 
-    /** A commit with the draft layers' pass over the accepted path, and the heads. */
-    void drafted(long nanos) {
-        add(draft, nanos);
+    /** A commit with the draft layers' pass over the accepted path, and so many heads. */
+    void drafted(int heads, long nanos) {
+        add(draft.computeIfAbsent(heads, ignored -> new Share()), nanos);
     }
 
     private void add(Share share, long nanos) {
@@ -84,7 +84,9 @@ final class StepCosts {
 
     /** Nodes to try next, in steps that are measured, while too little is known to compare sizes; 0 when enough is. */
     int toTry(int nodes) {
-        if (verify.isEmpty() || verify.lastKey() == PLAIN || draft.seen < ENOUGH) {
+        if (verify.isEmpty()
+                || verify.lastKey() == PLAIN
+                || draft.values().stream().noneMatch(share -> share.seen >= ENOUGH)) {
             return nodes;
         }
         Share plain = verify.get(PLAIN);
@@ -96,22 +98,26 @@ final class StepCosts {
         return stepsSincePlain;
     }
 
-    /** A step of so many nodes, with its drafting if there is any. Between and beyond sizes that were seen: a line. */
-    double of(int nodes) {
-        return scale * (verify(nodes) + (nodes == PLAIN ? 0 : draft.ofScale));
+    /** A step of so many nodes, with the drafting by so many heads if there is any. */
+    double of(int nodes, int heads) {
+        return scale * (at(verify, nodes) + (nodes == PLAIN ? 0 : at(draft, heads)));
     }
 
-    private double verify(int nodes) {
-        Map.Entry<Integer, Share> below = verify.floorEntry(nodes);
-        if (below.getKey() == nodes) {
+    /** Between and beyond sizes that were seen: a line. Below the first: what that costs. */
+    private static double at(NavigableMap<Integer, Share> seen, int size) {
+        Map.Entry<Integer, Share> below = seen.floorEntry(size);
+        if (below == null) {
+            return seen.firstEntry().getValue().ofScale;
+        }
+        if (below.getKey() == size || seen.size() == 1) {
             return below.getValue().ofScale;
         }
-        Map.Entry<Integer, Share> above = verify.higherEntry(nodes);
-        Map.Entry<Integer, Share> from = above == null ? verify.firstEntry() : below;
+        Map.Entry<Integer, Share> above = seen.higherEntry(size);
+        Map.Entry<Integer, Share> from = above == null ? seen.firstEntry() : below;
         Map.Entry<Integer, Share> to = above == null ? below : above;
         double start = from.getValue().ofScale;
         // Noise of two measurements must not make the sizes between and beyond them cheaper than the smaller one.
         double slope = Math.max(0, to.getValue().ofScale - start) / (to.getKey() - from.getKey());
-        return start + slope * (nodes - from.getKey());
+        return start + slope * (size - from.getKey());
     }
 }

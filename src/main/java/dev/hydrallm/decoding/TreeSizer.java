@@ -99,7 +99,7 @@ final class TreeSizer {
         double currentSpeed = 0;
         double tokens = 1;
         for (int size = 1; size <= tree.nodes(); size++) {
-            double speed = tokens / costs.of(size);
+            double speed = tokens / costs.of(size, first(size).depth());
             if (speed > bestSpeed) {
                 best = size;
                 bestSpeed = speed;

@@ -1,5 +1,6 @@
 package dev.hydrallm.engine;
 
+import dev.hydrallm.decoding.DraftShape;
 import java.util.List;
 
 /**
@@ -47,10 +48,10 @@ public interface DecoderProgram extends AutoCloseable {
      *
      * @param accepted rows of the last forward, sequence by sequence
      * @param rows the same rows as the caches take them
-     * @param ranks candidates of each head; 0 runs the layers alone
+     * @param wanted of no more heads than the model has; with none the layers run alone
      * @return token ids, (heads, sequences, ranks)
      */
-    long[] draft(int[] accepted, List<Rows> rows, int ranks);
+    long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted);
 
     /**
      * Puts a row of the last forward aside, for {@link #draftLate}.
@@ -64,7 +65,7 @@ public interface DecoderProgram extends AutoCloseable {
      *
      * @param rows those rows as the cache takes them
      */
-    long[] draftLate(Rows rows, int ranks);
+    long[] draftLate(Rows rows, DraftShape wanted);
 
     /** Time spent inside the device's programs so far, ns. */
     long busyNanos();

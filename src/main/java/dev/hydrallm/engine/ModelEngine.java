@@ -1,5 +1,6 @@
 package dev.hydrallm.engine;
 
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Drafts;
 import dev.hydrallm.decoding.Engine;
@@ -88,18 +89,18 @@ public final class ModelEngine implements Engine {
         int[] tokens = request.tokens();
         checkPrompt(tokens, request.from());
         verified = List.of();
-        undrafted[request.slot()] = request.draftRanks() == 0 ? NEVER_DRAFTS : 0;
+        undrafted[request.slot()] = request.wanted().ranks() == 0 ? NEVER_DRAFTS : 0;
         int from = request.from();
         while (tokens.length - from > prefillChunk) {
             forward(request, from, prefillChunk, new Choice(prefillChunk, Selection.NONE));
-            draft(request, from, prefillChunk, 0);
+            draft(request, from, prefillChunk, DraftShape.NONE);
             from += prefillChunk;
         }
         int rows = tokens.length - from;
         Selection selection =
                 new Selection(List.of(new Selection.Part(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1)));
         double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
-        return new Prefilled((int) chosen[0], draft(request, from, rows, request.draftRanks()));
+        return new Prefilled((int) chosen[0], draft(request, from, rows, request.wanted()));
     }
 
     private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
@@ -107,12 +108,13 @@ public final class ModelEngine implements Engine {
         return program.verify(chunk, List.of(runOf(request.slot(), from, rows)), choice);
     }
 
-    private Drafts draft(PrefillRequest request, int from, int rows, int ranks) {
-        if (request.draftRanks() == 0) {
+    private Drafts draft(PrefillRequest request, int from, int rows, DraftShape wanted) {
+        if (request.wanted().ranks() == 0) {
             return Drafts.NONE;
         }
         int[] all = IntStream.range(0, rows).toArray();
-        return drafts(program.draft(all, List.of(runOf(request.slot(), from, rows)), ranks), 0, 1, ranks);
+        DraftShape asked = within(wanted);
+        return drafts(program.draft(all, List.of(runOf(request.slot(), from, rows)), asked), 0, 1, asked);
     }
 
     private Rows runOf(int slot, int start, int rows) {
@@ -176,7 +178,7 @@ public final class ModelEngine implements Engine {
         List<Integer> together = new ArrayList<>();
         List<Rows> rows = new ArrayList<>();
         List<Integer> accepted = new ArrayList<>();
-        int ranks = 0;
+        DraftShape wanted = DraftShape.NONE;
         int firstRow = 0;
         int index = 0;
         for (TreeQuery query : verified) {
@@ -188,16 +190,16 @@ public final class ModelEngine implements Engine {
                 }
                 int offset = firstRow;
                 int[] kept = Arrays.stream(path).map(node -> offset + node).toArray();
-                if (acceptance.draftRanks() == 0) {
+                if (acceptance.wanted().ranks() == 0) {
                     putAside(query, kept);
                     drafts[index] = Drafts.NONE;
                 } else if (undrafted[query.slot()] > 0) {
                     putAside(query, kept);
-                    drafts[index] = draftLate(query.slot(), acceptance.draftRanks());
+                    drafts[index] = draftLate(query.slot(), acceptance.wanted());
                 } else {
                     Arrays.stream(kept).forEach(accepted::add);
                     rows.add(runOf(query.slot(), query.start(), kept.length));
-                    ranks = Math.max(ranks, acceptance.draftRanks());
+                    wanted = wanted.and(acceptance.wanted());
                     together.add(index);
                 }
                 index++;
@@ -209,10 +211,11 @@ public final class ModelEngine implements Engine {
         }
         verified = List.of();
         if (!rows.isEmpty()) {
+            DraftShape asked = within(wanted);
             long[] ids =
-                    program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, ranks);
+                    program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, asked);
             for (int i = 0; i < together.size(); i++) {
-                drafts[together.get(i)] = drafts(ids, i, rows.size(), ranks);
+                drafts[together.get(i)] = drafts(ids, i, rows.size(), asked);
             }
         }
         return List.of(drafts);
@@ -237,23 +240,28 @@ public final class ModelEngine implements Engine {
     @Override
     public void catchUp(int slot) {
         if (undrafted[slot] > 0) {
-            draftLate(slot, 0);
+            draftLate(slot, DraftShape.NONE);
         }
     }
 
     /** Runs the draft layers over what was put aside. */
-    private Drafts draftLate(int slot, int ranks) {
-        long[] ids = program.draftLate(runOf(slot, undraftedFrom[slot], undrafted[slot]), ranks);
+    private Drafts draftLate(int slot, DraftShape wanted) {
+        DraftShape asked = within(wanted);
+        long[] ids = program.draftLate(runOf(slot, undraftedFrom[slot], undrafted[slot]), asked);
         undrafted[slot] = 0;
-        return drafts(ids, 0, 1, ranks);
+        return drafts(ids, 0, 1, asked);
+    }
+
+    private DraftShape within(DraftShape wanted) {
+        return new DraftShape(Math.min(wanted.heads(), limits.draftHeads()), wanted.ranks());
     }
 
     /** One sequence's part of (heads, sequences, ranks). */
-    private Drafts drafts(long[] ids, int sequence, int sequences, int ranks) {
-        int[][] candidates = new int[limits.draftHeads()][ranks];
+    private static Drafts drafts(long[] ids, int sequence, int sequences, DraftShape asked) {
+        int[][] candidates = new int[asked.heads()][asked.ranks()];
         for (int head = 0; head < candidates.length; head++) {
-            for (int rank = 0; rank < ranks; rank++) {
-                candidates[head][rank] = (int) ids[(head * sequences + sequence) * ranks + rank];
+            for (int rank = 0; rank < asked.ranks(); rank++) {
+                candidates[head][rank] = (int) ids[(head * sequences + sequence) * asked.ranks() + rank];
             }
         }
         return new Drafts(candidates);

@@ -1,6 +1,7 @@
 package dev.hydrallm.evaluation;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import java.util.ArrayList;
@@ -46,7 +47,7 @@ public final class StepBenchmark {
     public List<Line> run(DraftTree tree, int... nodeCounts) {
         int[] prompt = new int[contextTokens];
         Arrays.setAll(prompt, i -> 3 + i % Math.max(1, engine.limits().vocabularySize() - 3));
-        engine.prefill(new Engine.PrefillRequest(0, prompt, 0, RULE, tree.width()));
+        engine.prefill(new Engine.PrefillRequest(0, prompt, 0, RULE, new DraftShape(tree.depth(), tree.width())));
         // The first round warms the JVM up: what it says is thrown away.
         round(tree, prompt, nodeCounts);
         return round(tree, prompt, nodeCounts);
@@ -73,7 +74,7 @@ public final class StepBenchmark {
             long start = System.nanoTime();
             engine.verify(List.of(new Engine.TreeQuery(0, contextTokens, tokens, tree, RULE)));
             long verified = System.nanoTime();
-            engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, tree.width())));
+            engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, new DraftShape(tree.depth(), tree.width()))));
             long end = System.nanoTime();
             if (i >= 0) {
                 verify[i] = (verified - start) / 1e6;

@@ -101,7 +101,7 @@ public final class FakeEngine implements Engine {
     @Override
     public Prefilled prefill(PrefillRequest request) {
         int[] tokens = request.tokens();
-        if (request.draftRanks() > 0) {
+        if (request.wanted().ranks() > 0) {
             if (draftRead[request.slot()] < request.from()) {
                 throw new IllegalStateException("the draft layers have read " + draftRead[request.slot()] + " rows of "
                         + request.from() + " kept ones");
@@ -116,7 +116,9 @@ public final class FakeEngine implements Engine {
         int next = choose(seen, request.rule());
         return new Prefilled(
                 next,
-                request.draftRanks() == 0 ? Drafts.NONE : draft(seen, next, request.draftRanks(), request.rule()));
+                request.wanted().ranks() == 0
+                        ? Drafts.NONE
+                        : draft(seen, next, request.wanted().ranks(), request.rule()));
     }
 
     @Override
@@ -161,13 +163,13 @@ public final class FakeEngine implements Engine {
             }
             int[] committed = Arrays.copyOf(slot, query.start() + path.length);
             committedRows[query.slot()] = committed.length;
-            if (acceptance.draftRanks() > 0) {
+            if (acceptance.wanted().ranks() > 0) {
                 draftRead[query.slot()] = committed.length;
             }
             drafts.add(
-                    acceptance.draftRanks() == 0
+                    acceptance.wanted().ranks() == 0
                             ? Drafts.NONE
-                            : draft(committed, next, acceptance.draftRanks(), query.rule()));
+                            : draft(committed, next, acceptance.wanted().ranks(), query.rule()));
         }
         return drafts;
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
@@ -253,11 +254,11 @@ class ModelEngineTest {
         for (int step = 0; step < steps; step++) {
             int[] path = step % 3 == 0 ? new int[] {0, 2} : new int[] {0};
             engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {step % 19, 4, 5}, chain, GREEDY)));
-            engine.commit(List.of(new Engine.Acceptance(0, path, ranks)));
+            engine.commit(List.of(new Engine.Acceptance(0, path, DraftShape.ofAll(ranks))));
             start += path.length;
         }
         engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {7}, DraftTree.ROOT_ONLY, GREEDY)));
-        return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 3)))
+        return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.ofAll(3))))
                 .getFirst()
                 .candidates();
     }
@@ -290,6 +291,6 @@ class ModelEngineTest {
     }
 
     private static Engine.PrefillRequest request(int[] tokens) {
-        return new Engine.PrefillRequest(0, tokens, 0, GREEDY, 3);
+        return new Engine.PrefillRequest(0, tokens, 0, GREEDY, DraftShape.ofAll(3));
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.evaluation.Perplexity;
@@ -133,8 +134,8 @@ class ModelScorerTest {
             int[] text = {1, 328, 289, 631, 567, 3968, 17, 402};
             double[][] rows = scorer.logProbabilities(text, 0);
             for (int length = 1; length <= text.length; length++) {
-                Engine.PrefillRequest prompt =
-                        new Engine.PrefillRequest(0, Arrays.copyOf(text, length), 0, new AcceptanceRule.Greedy(), 0);
+                Engine.PrefillRequest prompt = new Engine.PrefillRequest(
+                        0, Arrays.copyOf(text, length), 0, new AcceptanceRule.Greedy(), DraftShape.ofAll(0));
                 double[] row = rows[length - 1];
                 assertThat(row[engine.prefill(prompt).next()])
                         .isEqualTo(Arrays.stream(row).max().orElseThrow());

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.hydrallm.engine.torch.TorchEngine;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.engine.torch.TorchNatives;
-import dev.hydrallm.engine.torch.TorchOptions;
 import dev.hydrallm.model.LoadOptions;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -24,7 +24,7 @@ class LoadBenchmarkTest {
         TorchNatives.load();
         List<Integer> done = new ArrayList<>();
         LoadBenchmark benchmark =
-                new LoadBenchmark(DEMO, LoadOptions.DEFAULT, pack -> TorchEngine.load(pack, TorchOptions.DEFAULT));
+                new LoadBenchmark(DEMO, LoadOptions.DEFAULT, pack -> ModelEngine.load(pack, EngineOptions.DEFAULT));
         for (LoadBenchmark.Cache cache : LoadBenchmark.Cache.values()) {
             LoadBenchmark.Line line = benchmark.run(cache, 2, done::add);
             assertThat(line.cache()).isEqualTo(cache);
@@ -53,7 +53,7 @@ class LoadBenchmarkTest {
     @Test
     void aFileThatIsNotThereIsNoBenchmark() {
         assertThatThrownBy(() -> new LoadBenchmark(
-                        Path.of("nowhere"), LoadOptions.DEFAULT, pack -> TorchEngine.load(pack, TorchOptions.DEFAULT)))
+                        Path.of("nowhere"), LoadOptions.DEFAULT, pack -> ModelEngine.load(pack, EngineOptions.DEFAULT)))
                 .isInstanceOf(IOException.class);
         assertThatThrownBy(() -> PlainRead.read(Path.of("nowhere"), LoadOptions.DEFAULT))
                 .isInstanceOf(IOException.class)

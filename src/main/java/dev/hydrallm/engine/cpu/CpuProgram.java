@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.cpu;
 
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.engine.DecoderProgram;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.engine.Rotary;
@@ -32,7 +33,7 @@ public final class CpuProgram implements DecoderProgram {
     private final Kernels kernels;
     private final Architecture architecture;
     private final DraftLayout draft;
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final CpuWeights weights;
     private final RowShapeCache<RowMap> shapes;
     private final TokenChoice choice;
@@ -58,16 +59,12 @@ public final class CpuProgram implements DecoderProgram {
     private final MemorySegment path;
     private long busyNanos;
 
-    private CpuProgram(Kernels kernels, PackedModel model, EngineOptions options, int context) {
+    private CpuProgram(Kernels kernels, CpuWeights weights, PackedModel model, EngineOptions options, int context) {
         this.kernels = kernels;
+        this.weights = weights;
+        arena = weights.arena();
         architecture = model.architecture();
         draft = model.draft();
-        try {
-            weights = new CpuWeights(model, kernels, arena);
-        } catch (RuntimeException | Error e) {
-            arena.close();
-            throw e;
-        }
         int slots = options.slots();
         int rows = Math.max(options.maxNodes(), options.prefillChunk());
         // A tree's rows stand behind the last committed one.
@@ -122,7 +119,13 @@ public final class CpuProgram implements DecoderProgram {
     public static CpuProgram load(PackedModel model, EngineOptions options, int context) {
         Kernels kernels =
                 Kernels.ofProcessor().orElseThrow(() -> new IllegalArgumentException("the kernels are not there"));
-        return new CpuProgram(kernels, model, options, context);
+        CpuWeights weights = new CpuWeights(model, kernels);
+        try {
+            return new CpuProgram(kernels, weights, model, options, context);
+        } catch (RuntimeException | Error e) {
+            weights.close();
+            throw e;
+        }
     }
 
     private MemorySegment shape(int context, int cacheRows) {
@@ -258,7 +261,7 @@ public final class CpuProgram implements DecoderProgram {
     @Override
     public float[] headLogits(int tokens) {
         int[] all = IntStream.range(0, tokens).toArray();
-        headLogits(tap, 0, all, List.of(new Rows(0, 0, new RowShape.Run(tokens))));
+        headLogits(tap, 0, all, List.of(new Rows(0, 0, new RowShape.Run(tokens))), draft.heads());
         return logits.asSlice(0, draft.heads() * logitBytes()).toArray(ValueLayout.JAVA_FLOAT);
     }
 
@@ -271,8 +274,8 @@ public final class CpuProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draft(int[] accepted, List<Rows> rows, int ranks) {
-        return draft(tap, 0, accepted, rows, ranks);
+    public long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
+        return draft(tap, 0, accepted, rows, wanted);
     }
 
     @Override
@@ -281,19 +284,20 @@ public final class CpuProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draftLate(Rows rows, int ranks) {
+    public long[] draftLate(Rows rows, DraftShape wanted) {
         int[] all = IntStream.range(0, rows.shape().count()).toArray();
-        return draft(undrafted, (long) rows.slot() * UNDRAFTED_ROWS, all, List.of(rows), ranks);
+        return draft(undrafted, (long) rows.slot() * UNDRAFTED_ROWS, all, List.of(rows), wanted);
     }
 
-    private long[] draft(MemorySegment source, long first, int[] accepted, List<Rows> rows, int ranks) {
+    private long[] draft(MemorySegment source, long first, int[] accepted, List<Rows> rows, DraftShape wanted) {
+        int ranks = wanted.ranks();
         long start = System.nanoTime();
-        long[] ids = new long[draft.heads() * rows.size() * ranks];
+        long[] ids = new long[wanted.heads() * rows.size() * ranks];
         if (ranks == 0) {
             draftLayers(source, first, accepted, rows);
         } else {
-            headLogits(source, first, accepted, rows);
-            for (int row = 0; row < draft.heads() * rows.size(); row++) {
+            headLogits(source, first, accepted, rows, wanted.heads());
+            for (int row = 0; row < wanted.heads() * rows.size(); row++) {
                 kernels.top(logits.asSlice(row * logitBytes()), architecture.vocabSize(), places, ranks);
                 for (int rank = 0; rank < ranks; rank++) {
                     ids[row * ranks + rank] = places.getAtIndex(ValueLayout.JAVA_INT, rank);
@@ -316,8 +320,8 @@ public final class CpuProgram implements DecoderProgram {
         }
     }
 
-    /** Every head's logits after the last row of each sequence, (heads, sequences, vocabulary). */
-    private void headLogits(MemorySegment source, long first, int[] accepted, List<Rows> rows) {
+    /** The first heads' logits after the last row of each sequence, (heads, sequences, vocabulary). */
+    private void headLogits(MemorySegment source, long first, int[] accepted, List<Rows> rows, int heads) {
         draftLayers(source, first, accepted, rows);
         int count = rows.size();
         int last = -1;
@@ -328,7 +332,7 @@ public final class CpuProgram implements DecoderProgram {
         if (draft.forkedLayers() > 0) {
             kernels.norm(shape, weights.forkedNorm, drafted, count, drafted);
         }
-        for (int head = 0; head < draft.heads(); head++) {
+        for (int head = 0; head < heads; head++) {
             MemorySegment out = rows(states, (long) head * count, count);
             MemorySegment in = rows(drafted, 0, count);
             for (CpuWeights.Residual block : weights.residuals.get(head)) {
@@ -342,9 +346,9 @@ public final class CpuProgram implements DecoderProgram {
             }
         }
         if (draft.sharedLmHead()) {
-            kernels.linear(workspace, weights.lmHead, states, (long) draft.heads() * count, logits);
+            kernels.linear(workspace, weights.lmHead, states, (long) heads * count, logits);
         } else {
-            for (int head = 0; head < draft.heads(); head++) {
+            for (int head = 0; head < heads; head++) {
                 MemorySegment out = logits.asSlice((long) head * count * logitBytes());
                 kernels.linear(
                         workspace, weights.headLmHeads.get(head), rows(states, (long) head * count, count), count, out);
@@ -354,10 +358,7 @@ public final class CpuProgram implements DecoderProgram {
 
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            shapes.close();
-            weights.close();
-            arena.close();
-        }
+        shapes.close();
+        weights.close();
     }
 }

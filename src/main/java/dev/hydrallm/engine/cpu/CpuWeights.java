@@ -34,7 +34,7 @@ final class CpuWeights implements AutoCloseable {
 
     private final PackedModel model;
     private final Kernels kernels;
-    private final Arena arena;
+    private final Arena arena = Arena.ofShared();
     private final Int8Source source;
     private final List<Future<?>> packing = new ArrayList<>();
     private final MemorySegment memory;
@@ -59,15 +59,9 @@ final class CpuWeights implements AutoCloseable {
     /** A residual block of a head. */
     record Residual(MemorySegment matrix, MemorySegment bias) {}
 
-    /**
-     * Loads them all.
-     *
-     * @param arena what is loaded lives as long as it
-     */
-    CpuWeights(PackedModel model, Kernels kernels, Arena arena) {
+    CpuWeights(PackedModel model, Kernels kernels) {
         this.model = model;
         this.kernels = kernels;
-        this.arena = arena;
         source = new Int8Source(model);
         Architecture shape = model.architecture();
         DraftLayout draft = model.draft();
@@ -99,11 +93,12 @@ final class CpuWeights implements AutoCloseable {
             }
             await();
             model.awaitVerified();
-        } finally {
-            processors.shutdownNow();
-            processors.close();
-            source.close();
+        } catch (RuntimeException | Error e) {
+            end(processors);
+            close();
+            throw e;
         }
+        end(processors);
     }
 
     private static long bytes(PackLayout.Part part) {
@@ -188,19 +183,30 @@ final class CpuWeights implements AutoCloseable {
     }
 
     private void pack(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
+        boolean embedding = matrix.name().equals("embedding");
+        if (embedding && lookedUp != null) {
+            pack(lookedUp, tiles, scales); // what it was made of is released already
+            return;
+        }
         Optional<FourBitRows> fourBits = source.fourBitRows(matrix);
-        // Who converts in Java says which weight is wrong.
+        // Rows that are converted in Java say which weight is wrong.
         if (fourBits.isEmpty() || !pack(fourBits.get(), tiles, scales)) {
             try (Int8Matrix rows = source.rows(matrix)) {
-                kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
-                MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
+                pack(rows, tiles, scales);
             }
         }
-        if (!matrix.name().equals("embedding")) {
+        if (!embedding) {
             source.release(matrix); // the embedding is looked up where it lies
         }
     }
 
+    private void pack(Int8Matrix rows, MemorySegment tiles, MemorySegment scales) {
+        PackLayout.Matrix matrix = rows.matrix();
+        kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
+        MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
+    }
+
+    /** Whether all weights are finite; if not, the tiles are unfinished. */
     private boolean pack(FourBitRows rows, MemorySegment tiles, MemorySegment scales) {
         try (Arena room = Arena.ofConfined()) {
             PackLayout.Matrix matrix = rows.matrix();
@@ -234,11 +240,26 @@ final class CpuWeights implements AutoCloseable {
         }
     }
 
-    /** Frees what does not live in the arena. */
+    private void end(ExecutorService processors) {
+        processors.shutdownNow();
+        processors.close();
+        source.close();
+    }
+
+    /** What lives as long as the weights. */
+    Arena arena() {
+        return arena;
+    }
+
+    /** Frees them with all that lives as long. Idempotent. */
     @Override
     public void close() {
+        if (!arena.scope().isAlive()) {
+            return;
+        }
         if (lookedUp != null) {
             lookedUp.close();
         }
+        arena.close();
     }
 }

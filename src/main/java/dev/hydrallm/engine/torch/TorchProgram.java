@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.engine.DecoderProgram;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.engine.Rotary;
@@ -45,6 +46,7 @@ public final class TorchProgram implements DecoderProgram {
     private final List<IValue> caches;
     private final List<IValue> draftCaches;
     private final List<IValue> undrafted;
+    private final int heads;
 
     /**
      * Loads a packed model, which must stay open as long as this.
@@ -90,6 +92,7 @@ public final class TorchProgram implements DecoderProgram {
                 NativeHeap.keepBlocks();
             }
         }
+        heads = model.draft().heads();
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),
                 new Shape(cacheRows, shape.headDim() / 2, 2),
@@ -159,7 +162,8 @@ public final class TorchProgram implements DecoderProgram {
             IValue states = call("draftStates", draftArguments(tap, all, rows, scope), scope);
             IValue result = call(
                     "headLogits",
-                    new ArrayList<>(List.of(states, weights.residuals, weights.residualBiases, weights.headLmHeads)),
+                    new ArrayList<>(List.of(
+                            states, weights.residuals, weights.residualBiases, weights.headLmHeads, scope.of(heads))),
                     scope);
             return scope.keep(result.toTensor(manager)).toFloatArray();
         }
@@ -173,17 +177,18 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draft(int[] accepted, List<Rows> rows, int ranks) {
-        return draft(tap, accepted, rows, ranks);
+    public long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
+        return draft(tap, accepted, rows, wanted);
     }
 
-    private long[] draft(IValue source, int[] accepted, List<Rows> rows, int ranks) {
+    private long[] draft(IValue source, int[] accepted, List<Rows> rows, DraftShape wanted) {
         try (Values scope = new Values()) {
             List<IValue> arguments = draftArguments(source, accepted, rows, scope);
             arguments.addAll(2, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
-            arguments.add(scope.of(ranks));
+            arguments.add(scope.of(wanted.heads()));
+            arguments.add(scope.of(wanted.ranks()));
             IValue result = call("draft", arguments, scope);
-            return ranks == 0
+            return wanted.ranks() == 0
                     ? new long[0]
                     : scope.keep(result.toTensor(manager)).toLongArray();
         }
@@ -197,9 +202,9 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draftLate(Rows rows, int ranks) {
+    public long[] draftLate(Rows rows, DraftShape wanted) {
         int[] all = IntStream.range(0, rows.shape().count()).toArray();
-        return draft(undrafted.get(rows.slot()), all, List.of(rows), ranks);
+        return draft(undrafted.get(rows.slot()), all, List.of(rows), wanted);
     }
 
     private IValue call(String method, List<IValue> arguments, Values scope) {
