@@ -36,7 +36,7 @@ class TreeSizerTest {
             }
             sizer.observe(tree, path.stream().mapToInt(Integer::intValue).toArray());
             if (tree.nodes() > 1) {
-                costs.drafted(draft);
+                costs.drafted(tree.depth(), draft);
             }
             nodes += step < count / 2 ? 0 : tree.nodes();
         }

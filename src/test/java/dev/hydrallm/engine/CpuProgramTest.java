@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.engine.DecoderProgram.Choice;
@@ -239,10 +240,16 @@ class CpuProgramTest {
             List<Rows> all =
                     IntStream.range(0, slots).mapToObj(CpuProgramTest::first).toList();
             program.verify(tokens, rows(roots, 0, slots), choice(roots, 0, slots));
-            long[] together = program.draft(IntStream.range(0, slots).toArray(), all, 3);
+            long[] together = program.draft(
+                    IntStream.range(0, slots).toArray(),
+                    all,
+                    new DraftShape(pack.draft().heads(), 3));
             for (int slot = 0; slot < slots; slot++) {
                 program.verify(new int[] {tokens[slot]}, List.of(first(slot)), choice(roots, slot, slot + 1));
-                long[] alone = program.draft(new int[] {0}, List.of(first(slot)), 3);
+                long[] alone = program.draft(
+                        new int[] {0},
+                        List.of(first(slot)),
+                        new DraftShape(pack.draft().heads(), 3));
                 for (int head = 0; head < 8; head++) {
                     int at = (head * slots + slot) * 3;
                     assertThat(Arrays.copyOfRange(together, at, at + 3))

@@ -3,6 +3,7 @@ package dev.hydrallm.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
@@ -185,7 +186,7 @@ class KernelIdentityTest extends PackFolder {
                     batch.stream().map(Request::rows).toList(),
                     new Choice(
                             0, new Selection(batch.stream().map(Request::part).toList())));
-            long[] drafts = drafts(several, batch);
+            long[] drafts = drafts(several, batch, pack.draft().heads());
             int row = 0;
             for (Request each : batch) {
                 read(single, 0, each.text());
@@ -195,7 +196,10 @@ class KernelIdentityTest extends PackFolder {
                 assertThat(Arrays.copyOfRange(found, 2 * row, 2 * (row + each.nodes().length)))
                         .as("request %d", each.slot())
                         .isEqualTo(alone);
-                long[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), 3);
+                long[] draftsAlone = single.draft(
+                        new int[] {0},
+                        List.of(run(0, 0, 1)),
+                        new DraftShape(pack.draft().heads(), 3));
                 int heads = pack.draft().heads();
                 for (int head = 0; head < heads; head++) {
                     int from = (head * batch.size() + each.slot()) * 3;
@@ -217,7 +221,7 @@ class KernelIdentityTest extends PackFolder {
     }
 
     /** What the heads guess after each request's root, as the first thing that the draft layers read. */
-    private static long[] drafts(CpuProgram program, List<Request> batch) {
+    private static long[] drafts(CpuProgram program, List<Request> batch, int heads) {
         int[] roots = new int[batch.size()];
         for (int i = 1; i < roots.length; i++) {
             roots[i] = roots[i - 1] + batch.get(i - 1).nodes().length;
@@ -227,6 +231,6 @@ class KernelIdentityTest extends PackFolder {
                 IntStream.range(0, roots.length)
                         .mapToObj(slot -> run(slot, 0, 1))
                         .toList(),
-                3);
+                new DraftShape(heads, 3));
     }
 }

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
         names = {"KERNELS", "TORCH"})
 class SelectionTest {
     @Parameter
+    @SuppressWarnings("UnusedVariable") // JUnit's, which hands it to load too
     private Kind kind = Kind.AUTO;
 
     private static final int VOCABULARY = 7;
@@ -46,8 +47,13 @@ class SelectionTest {
     @TempDir
     static Path folder;
 
+    @SuppressWarnings("NullAway.Init")
     private static PackedModel pack;
+
+    @SuppressWarnings("NullAway.Init")
     private static ModelEngine engine;
+
+    @SuppressWarnings("NullAway.Init")
     private static ReferenceModel reference;
 
     @BeforeParameterizedClassInvocation

@@ -90,7 +90,7 @@ class KernelsTest {
         try (Arena arena = Arena.ofConfined()) {
             int tiles = Math.ceilDiv(matrix.outputs(), Kernels.TILE);
             long padded = Math.ceilDiv(matrix.inputs(), 4) * 4L;
-            MemorySegment packed = arena.allocate(tiles * Kernels.TILE * padded, 64);
+            MemorySegment packed = arena.allocate((long) tiles * Kernels.TILE * padded, 64);
             MemorySegment codes = arena.allocateFrom(ValueLayout.JAVA_BYTE, matrix.codes());
             kernels.pack(codes, matrix.outputs(), matrix.inputs(), packed);
             MemorySegment scales = arena.allocate(4L * tiles * Kernels.TILE, 64);

@@ -40,8 +40,8 @@ class RowIndependenceTest {
             Arrays.fill(x, 5 * IN, 6 * IN, 0);
             float[] gains = floats(IN, i -> 1 + 0.01 * i);
 
-            IValue quantized = values.keep(script.call(
-                    "quantized",
+            IValue packed = values.keep(script.call(
+                    "pack",
                     values.of(values.keep(manager.create(
                             java.nio.ByteBuffer.allocateDirect(codes.length)
                                     .put(codes)
@@ -49,7 +49,6 @@ class RowIndependenceTest {
                             new Shape(OUT, IN),
                             DataType.INT8))),
                     values.of(values.keep(manager.create(scales)))));
-            IValue packed = values.keep(script.call("pack", quantized));
             IValue gain = values.of(values.keep(manager.create(gains)));
             IValue floor = values.of(values.keep(manager.create(new float[] {0.03f})));
             float[] all = linear(manager, script, x, packed);
