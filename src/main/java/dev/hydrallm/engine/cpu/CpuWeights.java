@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.cpu;
 
+import dev.hydrallm.engine.FourBitRows;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.Architecture;
@@ -12,8 +13,10 @@ import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.WeightFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -185,8 +188,12 @@ final class CpuWeights implements AutoCloseable {
             pack(lookedUp, tiles, scales); // what it was made of is released already
             return;
         }
-        try (Int8Matrix rows = source.rows(matrix)) {
-            pack(rows, tiles, scales);
+        Optional<FourBitRows> fourBits = source.fourBitRows(matrix);
+        // Rows that are converted in Java say which weight is wrong.
+        if (fourBits.isEmpty() || !pack(fourBits.get(), tiles, scales)) {
+            try (Int8Matrix rows = source.rows(matrix)) {
+                pack(rows, tiles, scales);
+            }
         }
         if (!embedding) {
             source.release(matrix); // the embedding is looked up where it lies
@@ -197,6 +204,27 @@ final class CpuWeights implements AutoCloseable {
         PackLayout.Matrix matrix = rows.matrix();
         kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
         MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
+    }
+
+    /** Whether all weights are finite; if not, the tiles are unfinished. */
+    private boolean pack(FourBitRows rows, MemorySegment tiles, MemorySegment scales) {
+        try (Arena room = Arena.ofConfined()) {
+            PackLayout.Matrix matrix = rows.matrix();
+            MemorySegment structure = Struct.of(7, room)
+                    .pointer(rows.codes())
+                    .pointer(room.allocateFrom(
+                            ValueLayout.JAVA_FLOAT, rows.levels().pattern()))
+                    .pointer(room.allocateFrom(
+                            ValueLayout.JAVA_FLOAT, rows.levels().factors()))
+                    .pointer(room.allocateFrom(
+                            ValueLayout.JAVA_FLOAT, rows.levels().offsets()))
+                    .number(matrix.rows())
+                    .number(matrix.columns())
+                    .number(rows.groupSize())
+                    .memory();
+            MemorySegment codes = room.allocate(Kernels.TILE * matrix.columns(), ALIGNMENT);
+            return kernels.packFourBits(structure, codes, tiles, scales);
+        }
     }
 
     private void await() {
