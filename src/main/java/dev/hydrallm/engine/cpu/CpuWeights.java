@@ -10,7 +10,9 @@ import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.quantization.FourBit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -36,6 +38,9 @@ final class CpuWeights implements AutoCloseable {
     private final Kernels kernels;
     private final Arena arena = Arena.ofShared();
     private final Int8Source source;
+    /** For the expansion of 4-bit rows: new memory for each matrix would be cleared by the kernel each time. */
+    private final TensorMemory room = new TensorMemory();
+
     private final List<Future<?>> packing = new ArrayList<>();
     private final MemorySegment memory;
     private long used;
@@ -208,23 +213,29 @@ final class CpuWeights implements AutoCloseable {
 
     /** Whether all weights are finite; if not, the tiles are unfinished. */
     private boolean pack(FourBitRows rows, MemorySegment tiles, MemorySegment scales) {
-        try (Arena room = Arena.ofConfined()) {
-            PackLayout.Matrix matrix = rows.matrix();
-            MemorySegment structure = Struct.of(7, room)
+        PackLayout.Matrix matrix = rows.matrix();
+        FourBit.Levels levels = rows.levels();
+        long codes = Kernels.TILE * matrix.columns();
+        long groups = (long) levels.factors().length * Float.BYTES;
+        TensorMemory.Lease lease = room.lease(codes + 2 * groups);
+        try (Arena small = Arena.ofConfined()) {
+            MemorySegment structure = Struct.of(7, small)
                     .pointer(rows.codes())
-                    .pointer(room.allocateFrom(
-                            ValueLayout.JAVA_FLOAT, rows.levels().pattern()))
-                    .pointer(room.allocateFrom(
-                            ValueLayout.JAVA_FLOAT, rows.levels().factors()))
-                    .pointer(room.allocateFrom(
-                            ValueLayout.JAVA_FLOAT, rows.levels().offsets()))
+                    .pointer(small.allocateFrom(ValueLayout.JAVA_FLOAT, levels.pattern()))
+                    .pointer(copy(levels.factors(), lease.bytes().asSlice(codes, groups)))
+                    .pointer(copy(levels.offsets(), lease.bytes().asSlice(codes + groups, groups)))
                     .number(matrix.rows())
                     .number(matrix.columns())
                     .number(rows.groupSize())
                     .memory();
-            MemorySegment codes = room.allocate(Kernels.TILE * matrix.columns(), ALIGNMENT);
-            return kernels.packFourBits(structure, codes, tiles, scales);
+            return kernels.packFourBits(structure, lease.bytes(), tiles, scales);
+        } finally {
+            room.giveBack(lease);
         }
+    }
+
+    private static MemorySegment copy(float[] values, MemorySegment target) {
+        return target.copyFrom(MemorySegment.ofArray(values));
     }
 
     private void await() {
