@@ -72,8 +72,8 @@ public final class CpuProgram implements DecoderProgram {
         shape = room.shape(context, cacheRows);
         // Rows that wait for the draft layers come together, and so do all heads' rows of all sequences.
         int heads = Math.max(1, draft.heads());
-        workspace = room.of(
-                IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options), shape);
+        workspace =
+                room.of(IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options), shape);
         shapes = new RowShapeCache<>(RowMap::of, slots);
         caches = new KvCaches(kernels, architecture, architecture.layers(), cacheRows, slots, arena);
         draftCaches = new KvCaches(kernels, architecture, draft.forkedLayers(), cacheRows, slots, arena);
