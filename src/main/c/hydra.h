@@ -27,6 +27,18 @@ typedef struct {
     int64_t inputs;
 } hydra_matrix;
 
+/* A matrix of 4-bit codes, two to a byte, the first in the high half; a code of a group of inputs stands for
+ * pattern[code] * the group's factor + its offset. */
+typedef struct {
+    const uint8_t *codes;  /* (outputs, inputs / 2) */
+    const float *pattern;  /* (16), ascending */
+    const float *factors;  /* (outputs, inputs / group) */
+    const float *offsets;  /* (outputs, inputs / group) */
+    int64_t outputs;
+    int64_t inputs;
+    int64_t group;         /* inputs of a group, a multiple of 32 */
+} hydra_four_bits;
+
 typedef struct {
     int64_t hidden;
     int64_t intermediate;
@@ -92,9 +104,13 @@ void hydra_threads(int64_t count);
 /* Numbers of a thread's part of hydra_workspace's scores. */
 int64_t hydra_scores(const hydra_shape *shape);
 
-/* Codes (outputs, inputs) into tiles from..to of HYDRA_TILE outputs: for every four inputs, the four codes of each output,
- * as unsigned numbers, code + 128. Padding is code 0. */
-void hydra_pack(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tiles, int64_t from, int64_t to);
+/* Codes (outputs, inputs) into tiles of HYDRA_TILE outputs: for every four inputs, the four codes of each output, as unsigned
+ * numbers, code + 128. Padding is code 0. */
+void hydra_pack(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tiles);
+
+/* The same of 4-bit codes, which become int8 ones with a scale for each output; codes: room for HYDRA_TILE outputs. 0 if a
+ * weight is infinite or not a number, else 1. */
+int32_t hydra_pack_four_bits(const hydra_four_bits *matrix, int8_t *codes, uint8_t *tiles, float *scales);
 
 /* The decoder layers from..to over the fresh rows of some sequences, in place: x (rows of all, hidden). Writes their keys and
  * values. */

@@ -47,6 +47,9 @@ INLINE float largest_of(const float *row, int64_t count, int sizes) {
     return largest;
 }
 
+/* Codes (outputs, inputs) of up to HYDRA_TILE outputs into one tile, see hydra_pack. */
+void pack_tile(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tile);
+
 /* Rows of activations as codes: a row is codes * scale. */
 typedef struct {
     int8_t *codes; /* (rows, stride), padded with 0 */

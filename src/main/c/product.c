@@ -2,32 +2,6 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Codes (outputs, inputs) into tiles from..to of HYDRA_TILE outputs: for every four inputs, the four codes of each output,
- * as unsigned numbers, code + 128. Padding is code 0. */
-void hydra_pack(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tiles, int64_t from, int64_t to) {
-    const int64_t quads = (inputs + 3) / 4;
-    for (int64_t tile = from; tile < to; tile++) {
-        uint8_t *out = tiles + tile * quads * HYDRA_TILE * 4;
-        for (int64_t o = 0; o < HYDRA_TILE; o++) {
-            const int64_t output = tile * HYDRA_TILE + o;
-            const int8_t *row = codes + output * inputs;
-            for (int64_t q = 0; q < quads; q++) {
-                uint32_t four = 0x80808080u;
-                if (output < outputs) {
-                    if (4 * q + 4 <= inputs) {
-                        memcpy(&four, row + 4 * q, 4);
-                        four ^= 0x80808080u;
-                    } else {
-                        for (int64_t i = 4 * q; i < inputs; i++)
-                            ((uint8_t *)&four)[i - 4 * q] = (uint8_t)(row[i] ^ 0x80);
-                    }
-                }
-                memcpy(out + (q * HYDRA_TILE + o) * 4, &four, 4);
-            }
-        }
-    }
-}
-
 /* One tile of outputs for some rows; the compiler unrolls by the constant number of rows. */
 #define ROWS_AT_ONCE 8
 

@@ -14,7 +14,8 @@ public interface Engine extends AutoCloseable {
     EngineLimits limits();
 
     /**
-     * Runs {@code tokens[from..]} of a prompt over the slot's KV rows 0..from, which must hold {@code tokens[0..from)}.
+     * Runs {@code tokens[from..]} of a prompt over the slot's KV rows 0..from, which must hold {@code tokens[0..from)}. The draft
+     * layers first read those of them that {@link #commit} put off.
      *
      * @throws IllegalArgumentException if the prompt is empty, leaves no room in the context or names an unknown token
      */
@@ -29,9 +30,6 @@ public interface Engine extends AutoCloseable {
      * @param acceptances for any of the sequences of the last verified batch, in its order
      */
     List<Drafts> commit(List<Acceptance> acceptances);
-
-    /** Lets the draft layers read all rows of a slot that {@link #commit} put off. */
-    void catchUp(int slot);
 
     /** Time spent inside the device's programs so far, ns; the rest of a step is overhead. */
     long busyNanos();

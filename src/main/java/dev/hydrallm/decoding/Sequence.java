@@ -98,9 +98,12 @@ public final class Sequence {
         return committed;
     }
 
-    /** How many leading tokens of the slot the draft layers have read for this sequence; 0 if it never drafts. */
+    /**
+     * How many leading tokens of the slot the draft layers have read for this sequence, or will before the slot's next prompt; 0 if
+     * it never drafts.
+     */
     public int draftRows() {
-        return draftedSteps.length == 0 ? 0 : committed - undrafted;
+        return draftedSteps.length == 0 ? 0 : committed;
     }
 
     /** The slot it runs in. */
@@ -196,16 +199,6 @@ public final class Sequence {
     /** How many heads the last commit asked. */
     int draftedHeads() {
         return tree.depth();
-    }
-
-    /** Whether the draft layers have rows to read before another sequence builds on this one's. */
-    boolean leavesRowsUndrafted() {
-        return adaptive && undrafted > 0;
-    }
-
-    /** The draft layers have read everything. */
-    void caughtUp() {
-        undrafted = 0;
     }
 
     /** Whether the next commit's drafting is of the usual length, nothing to catch up on. */

@@ -66,19 +66,10 @@ public final class SpeculativeDecoder {
         } else {
             experience.costs().shared();
         }
-        running.stream().filter(SpeculativeDecoder::endedUndrafted).forEach(sequence -> {
-            engine.catchUp(sequence.lease().slot());
-            sequence.caughtUp();
-        });
         // The step is one pass for all of them: each bears an equal part.
         int share = running.size();
         Phases spent = new Phases(0, (t1 - t0) / share, (t2 - t1) / share, (t3 - t2) / share, (t4 - t3) / share);
         running.forEach(sequence -> sequence.spent(spent));
-    }
-
-    /** Whoever reuses its slot should not have to read again what the draft layers put off. */
-    private static boolean endedUndrafted(Sequence sequence) {
-        return sequence.finished().isPresent() && sequence.leavesRowsUndrafted();
     }
 
     private static boolean stillRunning(Sequence sequence) {

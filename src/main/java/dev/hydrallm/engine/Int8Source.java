@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /** A model's matrices as int8 rows, whatever the format they are stored in. Thread-safe. */
 public final class Int8Source implements AutoCloseable {
@@ -64,6 +65,15 @@ public final class Int8Source implements AutoCloseable {
     }
 
     /**
+     * A matrix's 4-bit rows as they are stored, for who can expand them faster; {@link #rows} defines what becomes of them.
+     *
+     * @throws ModelFormatException when the model is damaged
+     */
+    public Optional<FourBitRows> fourBitRows(PackLayout.Matrix matrix) {
+        return FourBitRows.of(model, matrix, format(matrix));
+    }
+
+    /**
      * A matrix's rows for as long as the model is used; what they were made of is released, if it is not the rows themselves.
      *
      * @throws ModelFormatException as {@link #rows}
@@ -111,7 +121,7 @@ public final class Int8Source implements AutoCloseable {
                 room.asSlice(scalesAt(matrix), matrix.rows() * Float.BYTES),
                 end);
         try {
-            convert(Int8Rows.of(model, matrix, format(matrix)), rows);
+            convert(converter(matrix), rows);
             return rows;
         } catch (IllegalArgumentException e) {
             rows.close();
@@ -121,6 +131,15 @@ public final class Int8Source implements AutoCloseable {
             rows.close();
             throw e;
         }
+    }
+
+    private Int8Rows converter(PackLayout.Matrix matrix) {
+        return switch (format(matrix)) {
+            case WeightFormat.Floats floats -> Int8Rows.of(model, matrix, floats);
+            case WeightFormat.Int4 _, WeightFormat.Nf4 _ ->
+                fourBitRows(matrix).orElseThrow().int8();
+            case WeightFormat.Int8 _ -> throw new IllegalArgumentException(matrix.name() + " has int8 rows already");
+        };
     }
 
     private static void convert(Int8Rows source, Int8Matrix target) {

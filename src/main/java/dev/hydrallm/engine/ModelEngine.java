@@ -89,6 +89,7 @@ public final class ModelEngine implements Engine {
         int[] tokens = request.tokens();
         checkPrompt(tokens, request.from());
         verified = List.of();
+        readKept(request.slot(), request.from());
         undrafted[request.slot()] = request.wanted().ranks() == 0 ? NEVER_DRAFTS : 0;
         int from = request.from();
         while (tokens.length - from > prefillChunk) {
@@ -227,7 +228,7 @@ public final class ModelEngine implements Engine {
             return;
         }
         if (undrafted[slot] + rows.length > DecoderProgram.UNDRAFTED_ROWS) {
-            catchUp(slot);
+            draftLate(slot, DraftShape.NONE);
         }
         if (undrafted[slot] == 0) {
             undraftedFrom[slot] = query.start();
@@ -237,9 +238,10 @@ public final class ModelEngine implements Engine {
         }
     }
 
-    @Override
-    public void catchUp(int slot) {
-        if (undrafted[slot] > 0) {
+    /** Lets the draft layers read what was put aside of a slot's first rows, which a new prompt builds on. */
+    private void readKept(int slot, int rows) {
+        if (undrafted[slot] > 0 && undraftedFrom[slot] < rows) {
+            undrafted[slot] = Math.min(undrafted[slot], rows - undraftedFrom[slot]);
             draftLate(slot, DraftShape.NONE);
         }
     }

@@ -3,6 +3,7 @@ package dev.hydrallm.quantization;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * Rows of 4-bit codes, two to a byte, the first in the high half. A row is cut into groups of equal length, and the codes of a
@@ -23,16 +24,35 @@ public final class FourBit {
     /** The top bit of every half byte. */
     private static final long TOP_BITS = ONES << (BITS - 1);
 
-    /** What the codes of a row's groups stand for; the values of a group ascend or descend with the code. */
-    @FunctionalInterface
-    public interface Levels {
-        /**
-         * Tells the values of one group.
-         *
-         * @param group index of the group within the row
-         * @param values where the value of each of the {@value #LEVELS} codes goes, from {@code at} on
-         */
-        void read(int group, float[] values, int at);
+    /**
+     * What the codes of some groups stand for: {@code pattern[code] × factors[group] + offsets[group]}.
+     *
+     * @param pattern ({@value #LEVELS}), ascending
+     * @param factors (groups)
+     * @param offsets (groups); −0, for adding it changes no bit, where there are none
+     */
+    public record Levels(float[] pattern, float[] factors, float[] offsets) {
+        /** Levels without offsets. */
+        static Levels of(float[] pattern, float[] factors) {
+            float[] none = new float[factors.length];
+            Arrays.fill(none, -0f);
+            return new Levels(pattern, factors, none);
+        }
+
+        /** Those of some groups behind each other, such as a row's. */
+        public Levels groups(int first, int count) {
+            return new Levels(
+                    pattern,
+                    Arrays.copyOfRange(factors, first, first + count),
+                    Arrays.copyOfRange(offsets, first, first + count));
+        }
+
+        /** Tells the values of one group's codes, which go to {@code values} from {@code at} on. */
+        void read(int group, float[] values, int at) {
+            for (int code = 0; code < LEVELS; code++) {
+                values[at + code] = pattern[code] * factors[group] + offsets[group];
+            }
+        }
     }
 
     private FourBit() {}
@@ -53,6 +73,7 @@ public final class FourBit {
      *
      * @param packed (columns / 2)
      * @param groupSize even; divides the columns
+     * @param levels of the row's groups
      * @param row (columns)
      */
     public static void decode(byte[] packed, int groupSize, Levels levels, float[] row) {
@@ -87,6 +108,7 @@ public final class FourBit {
          * instead of every weight.
          *
          * @param packed (columns / 2)
+         * @param levels of the row's groups
          * @param codes (columns)
          * @return the row's scale, as of {@link Int8#encode}
          * @throws IllegalArgumentException when a weight is infinite or not a number

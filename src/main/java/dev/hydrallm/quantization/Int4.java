@@ -63,23 +63,28 @@ public final class Int4 {
 
     /** What the codes of symmetric groups stand for. */
     public static FourBit.Levels symmetric(short[] scales) {
-        return (group, values, at) -> {
-            float scale = Float.float16ToFloat(scales[group]);
-            for (int code = 0; code < FourBit.LEVELS; code++) {
-                values[at + code] = (code - ZERO) * scale;
-            }
-        };
+        return FourBit.Levels.of(codesFrom(-ZERO), floats(scales));
     }
 
     /** What the codes of asymmetric groups stand for. */
     public static FourBit.Levels asymmetric(short[] scales, short[] minima) {
-        return (group, values, at) -> {
-            float scale = Float.float16ToFloat(scales[group]);
-            float minimum = Float.float16ToFloat(minima[group]);
-            for (int code = 0; code < FourBit.LEVELS; code++) {
-                values[at + code] = minimum + code * scale;
-            }
-        };
+        return new FourBit.Levels(codesFrom(0), floats(scales), floats(minima));
+    }
+
+    private static float[] codesFrom(int first) {
+        float[] codes = new float[FourBit.LEVELS];
+        for (int code = 0; code < codes.length; code++) {
+            codes[code] = first + code;
+        }
+        return codes;
+    }
+
+    private static float[] floats(short[] halves) {
+        float[] floats = new float[halves.length];
+        for (int i = 0; i < halves.length; i++) {
+            floats[i] = Float.float16ToFloat(halves[i]);
+        }
+        return floats;
     }
 
     /**

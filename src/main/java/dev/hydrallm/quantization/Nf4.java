@@ -111,18 +111,13 @@ public final class Nf4 {
         }
     }
 
-    /**
-     * What the codes of a row stand for.
-     *
-     * @param first index of the row's first block in the matrix
-     */
-    public static FourBit.Levels levels(Absmaxes absmaxes, int first) {
-        return (block, values, at) -> {
-            float absmax = absmaxes.decode(first + block);
-            for (int code = 0; code < LEVELS.length; code++) {
-                values[at + code] = LEVELS[code] * absmax;
-            }
-        };
+    /** What the codes of a matrix stand for, whose groups are its blocks. */
+    public static FourBit.Levels levels(Absmaxes absmaxes) {
+        float[] decoded = new float[absmaxes.codes.length];
+        for (int block = 0; block < decoded.length; block++) {
+            decoded[block] = absmaxes.decode(block);
+        }
+        return FourBit.Levels.of(LEVELS, decoded);
     }
 
     /** The index of the level nearest to a value; of two equally near ones the lower. */

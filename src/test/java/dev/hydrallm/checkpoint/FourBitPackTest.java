@@ -125,7 +125,8 @@ class FourBitPackTest {
                         pack.tensor(name + ".absmax").data().toArray(ValueLayout.JAVA_BYTE),
                         pack.tensor(name + ".absmax_scale").data().toArray(FLOAT),
                         pack.tensor(name + ".absmax_mean").data().get(FLOAT, 0));
-                yield row -> Nf4.levels(absmaxes, row * (columns / 64));
+                int blocks = columns / 64;
+                yield row -> Nf4.levels(absmaxes).groups(row * blocks, blocks);
             }
         };
     }

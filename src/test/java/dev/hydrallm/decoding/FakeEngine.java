@@ -17,6 +17,7 @@ public final class FakeEngine implements Engine {
     private final int[] draftRead;
 
     private final int[] committedRows;
+    private final boolean[] drafts;
 
     int prefilledTokens;
     int committedSteps;
@@ -26,6 +27,7 @@ public final class FakeEngine implements Engine {
         rows = new int[slots][context + 256];
         draftRead = new int[slots];
         committedRows = new int[slots];
+        drafts = new boolean[slots];
     }
 
     /** The model: a distribution over the vocabulary after these tokens. */
@@ -101,6 +103,12 @@ public final class FakeEngine implements Engine {
     @Override
     public Prefilled prefill(PrefillRequest request) {
         int[] tokens = request.tokens();
+        if (drafts[request.slot()]) {
+            int kept = Math.min(committedRows[request.slot()], request.from());
+            draftRead[request.slot()] = Math.max(draftRead[request.slot()], kept);
+        }
+        drafts[request.slot()] = request.wanted().ranks() > 0;
+        committedRows[request.slot()] = tokens.length;
         if (request.wanted().ranks() > 0) {
             if (draftRead[request.slot()] < request.from()) {
                 throw new IllegalStateException("the draft layers have read " + draftRead[request.slot()] + " rows of "
@@ -172,11 +180,6 @@ public final class FakeEngine implements Engine {
                             : draft(committed, next, acceptance.wanted().ranks(), query.rule()));
         }
         return drafts;
-    }
-
-    @Override
-    public void catchUp(int slot) {
-        draftRead[slot] = committedRows[slot];
     }
 
     int[] rows(int slot, int count) {

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.AfterParameterizedClassInvocation;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -27,6 +28,10 @@ import org.junit.jupiter.params.provider.EnumSource;
         value = Kind.class,
         names = {"KERNELS", "TORCH"})
 class SelectionTest {
+    @Parameter
+    @SuppressWarnings("UnusedVariable") // what is loaded before each invocation is told it only where a field takes it
+    private Kind kind = Kind.AUTO;
+
     private static final int VOCABULARY = 7;
     private static final int[] PROMPT = {1, 5, 2};
     private static final DraftTree TREE = DraftTree.of(

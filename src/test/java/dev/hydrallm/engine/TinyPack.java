@@ -233,12 +233,10 @@ final class TinyPack {
         int groupSize = (int) (2 * weight.elements() / groups.elements());
         FourBit.Levels levels;
         if (normal) {
-            levels = Nf4.levels(
-                    new Nf4.Absmaxes(
-                            groups.data().toArray(ValueLayout.JAVA_BYTE),
-                            floats(model, name + ".absmax_scale"),
-                            floats(model, name + ".absmax_mean")[0]),
-                    0);
+            levels = Nf4.levels(new Nf4.Absmaxes(
+                    groups.data().toArray(ValueLayout.JAVA_BYTE),
+                    floats(model, name + ".absmax_scale"),
+                    floats(model, name + ".absmax_mean")[0]));
         } else {
             short[] scales = groups.data().toArray(ValueLayout.JAVA_SHORT);
             levels = model.manifest().tensors().stream()

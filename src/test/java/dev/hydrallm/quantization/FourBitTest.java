@@ -34,11 +34,7 @@ class FourBitTest {
         for (FourBit.Levels levels : new FourBit.Levels[] {
             Int4.symmetric(scales),
             Int4.asymmetric(scales, minima),
-            (group, values, at) -> {
-                for (int code = 0; code < FourBit.LEVELS; code++) {
-                    values[at + code] = (group + 1) * (code - 3.3f);
-                }
-            }
+            FourBit.Levels.of(unevenPattern(), new float[] {1, 2})
         }) {
             float[] row = new float[2 * packed.length];
             FourBit.decode(packed, 32, levels, row);
@@ -60,6 +56,14 @@ class FourBitTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("a weight is");
         }
+    }
+
+    private static float[] unevenPattern() {
+        float[] pattern = new float[FourBit.LEVELS];
+        for (int code = 0; code < pattern.length; code++) {
+            pattern[code] = code - 3.3f;
+        }
+        return pattern;
     }
 
     @Provide

@@ -137,7 +137,7 @@ class Nf4Test {
         float[] absmaxes = new float[row.length / Nf4.BLOCK];
         Nf4.encode(row, packed, absmaxes);
         float[] decoded = new float[row.length];
-        FourBit.decode(packed, Nf4.BLOCK, Nf4.levels(Nf4.Absmaxes.encode(absmaxes), 0), decoded);
+        FourBit.decode(packed, Nf4.BLOCK, Nf4.levels(Nf4.Absmaxes.encode(absmaxes)), decoded);
         for (float weight : decoded) {
             assertThat(weight).isFinite();
         }
@@ -151,7 +151,7 @@ class Nf4Test {
         float[] absmaxes = new float[2];
         Nf4.encode(row, packed, absmaxes);
         float[] decoded = new float[row.length];
-        FourBit.decode(packed, Nf4.BLOCK, Nf4.levels(Nf4.Absmaxes.encode(absmaxes), 0), decoded);
+        FourBit.decode(packed, Nf4.BLOCK, Nf4.levels(Nf4.Absmaxes.encode(absmaxes)), decoded);
         assertThat(decoded).containsExactly(row);
     }
 

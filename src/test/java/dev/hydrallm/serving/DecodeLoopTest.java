@@ -89,11 +89,6 @@ class DecodeLoopTest {
         }
 
         @Override
-        public void catchUp(int slot) {
-            engine.catchUp(slot);
-        }
-
-        @Override
         public long busyNanos() {
             return 0;
         }

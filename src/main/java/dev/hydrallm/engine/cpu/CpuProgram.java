@@ -3,7 +3,6 @@ package dev.hydrallm.engine.cpu;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.engine.DecoderProgram;
 import dev.hydrallm.engine.EngineOptions;
-import dev.hydrallm.engine.Rotary;
 import dev.hydrallm.engine.RowShape;
 import dev.hydrallm.engine.RowShapeCache;
 import dev.hydrallm.engine.Selection;
@@ -72,11 +71,12 @@ public final class CpuProgram implements DecoderProgram {
                 .orElseThrow();
         // A tree's rows stand behind the last committed one.
         int cacheRows = Math.ceilDiv(context + options.maxNodes(), Kernels.BLOCK) * Kernels.BLOCK;
-        shape = shape(context, cacheRows);
+        Workspace room = new Workspace(kernels, architecture, arena);
+        shape = room.shape(context, cacheRows);
         // Rows that wait for the draft layers come together, and so do all heads' rows of all sequences.
         int heads = Math.max(1, draft.heads());
-        workspace = workspace(
-                IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options));
+        workspace =
+                room.of(IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options), shape);
         shapes = new RowShapeCache<>(RowMap::of, slots);
         caches = new KvCaches(kernels, architecture, architecture.layers(), cacheRows, slots, arena);
         draftCaches = new KvCaches(kernels, architecture, draft.forkedLayers(), cacheRows, slots, arena);
@@ -133,39 +133,6 @@ public final class CpuProgram implements DecoderProgram {
             weights.close();
             throw e;
         }
-    }
-
-    private MemorySegment shape(int context, int cacheRows) {
-        MemorySegment table = arena.allocate(cacheRows * (long) architecture.headDim() * FLOAT, FLOAT)
-                .copyFrom(MemorySegment.ofBuffer(Rotary.table(architecture, context, cacheRows)));
-        return Struct.of(8, arena)
-                .number(hidden())
-                .number(architecture.intermediateSize())
-                .number(architecture.heads())
-                .number(architecture.kvHeads())
-                .number(architecture.headDim())
-                .number(cacheRows)
-                .real(architecture.normEpsilon())
-                .pointer(table)
-                .memory();
-    }
-
-    private MemorySegment workspace(int rows, int threads) {
-        int widest = IntStream.of(hidden(), architecture.intermediateSize(), architecture.attentionSize())
-                .max()
-                .orElseThrow();
-        kernels.threads(threads);
-        return Struct.of(9, arena)
-                .number(threads)
-                .pointer(kernels.allocate(rows * (widest + 3L), arena))
-                .pointer(numbers(rows, 1))
-                .pointer(numbers(rows, 1))
-                .pointer(numbers(1, hidden()))
-                .pointer(numbers(rows, architecture.qkvRows()))
-                .pointer(numbers(rows, architecture.attentionSize()))
-                .pointer(numbers(rows, 2L * architecture.intermediateSize()))
-                .pointer(numbers(threads, kernels.scores(shape)))
-                .memory();
     }
 
     private MemorySegment numbers(long rows, long columns) {

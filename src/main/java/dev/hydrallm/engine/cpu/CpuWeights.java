@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.cpu;
 
+import dev.hydrallm.engine.FourBitRows;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.Architecture;
@@ -9,11 +10,15 @@ import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
+import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.quantization.FourBit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -33,6 +38,9 @@ final class CpuWeights implements AutoCloseable {
     private final Kernels kernels;
     private final Arena arena = Arena.ofShared();
     private final Int8Source source;
+    /** For the expansion of 4-bit rows: new memory for each matrix would be cleared by the kernel each time. */
+    private final TensorMemory room = new TensorMemory();
+
     private final List<Future<?>> packing = new ArrayList<>();
     private final MemorySegment memory;
     private long used;
@@ -185,8 +193,12 @@ final class CpuWeights implements AutoCloseable {
             pack(lookedUp, tiles, scales); // what it was made of is released already
             return;
         }
-        try (Int8Matrix rows = source.rows(matrix)) {
-            pack(rows, tiles, scales);
+        Optional<FourBitRows> fourBits = source.fourBitRows(matrix);
+        // Rows that are converted in Java say which weight is wrong.
+        if (fourBits.isEmpty() || !pack(fourBits.get(), tiles, scales)) {
+            try (Int8Matrix rows = source.rows(matrix)) {
+                pack(rows, tiles, scales);
+            }
         }
         if (!embedding) {
             source.release(matrix); // the embedding is looked up where it lies
@@ -197,6 +209,33 @@ final class CpuWeights implements AutoCloseable {
         PackLayout.Matrix matrix = rows.matrix();
         kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
         MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
+    }
+
+    /** Whether all weights are finite; if not, the tiles are unfinished. */
+    private boolean pack(FourBitRows rows, MemorySegment tiles, MemorySegment scales) {
+        PackLayout.Matrix matrix = rows.matrix();
+        FourBit.Levels levels = rows.levels();
+        long codes = Kernels.TILE * matrix.columns();
+        long groups = (long) levels.factors().length * Float.BYTES;
+        TensorMemory.Lease lease = room.lease(codes + 2 * groups);
+        try (Arena small = Arena.ofConfined()) {
+            MemorySegment structure = Struct.of(7, small)
+                    .pointer(rows.codes())
+                    .pointer(small.allocateFrom(ValueLayout.JAVA_FLOAT, levels.pattern()))
+                    .pointer(copy(levels.factors(), lease.bytes().asSlice(codes, groups)))
+                    .pointer(copy(levels.offsets(), lease.bytes().asSlice(codes + groups, groups)))
+                    .number(matrix.rows())
+                    .number(matrix.columns())
+                    .number(rows.groupSize())
+                    .memory();
+            return kernels.packFourBits(structure, lease.bytes(), tiles, scales);
+        } finally {
+            room.giveBack(lease);
+        }
+    }
+
+    private static MemorySegment copy(float[] values, MemorySegment target) {
+        return target.copyFrom(MemorySegment.ofArray(values));
     }
 
     private void await() {

@@ -40,6 +40,7 @@ final class Kernels {
     private final MethodHandle allocate;
     private final MethodHandle free;
     private final MethodHandle pack;
+    private final MethodHandle packFourBits;
     private final MethodHandle decode;
     private final MethodHandle norm;
     private final MethodHandle linear;
@@ -58,7 +59,8 @@ final class Kernels {
         this.library = library;
         allocate = function("hydra_allocate", POINTER, LONG);
         free = procedure("hydra_free", POINTER, LONG);
-        pack = procedure("hydra_pack", POINTER, LONG, LONG, POINTER, LONG, LONG);
+        pack = procedure("hydra_pack", POINTER, LONG, LONG, POINTER);
+        packFourBits = function("hydra_pack_four_bits", INT, POINTER, POINTER, POINTER, POINTER);
         decode = procedure("hydra_decode", POINTER, POINTER, LONG, LONG, POINTER, POINTER, LONG, POINTER);
         norm = procedure("hydra_norm", POINTER, POINTER, POINTER, LONG, POINTER);
         linear = procedure("hydra_linear", POINTER, POINTER, POINTER, LONG, POINTER);
@@ -187,7 +189,22 @@ final class Kernels {
 
     void pack(MemorySegment codes, long outputs, long inputs, MemorySegment tiles) {
         try {
-            pack.invokeExact(codes, outputs, inputs, tiles, 0L, Math.ceilDiv(outputs, (long) TILE));
+            pack.invokeExact(codes, outputs, inputs, tiles);
+        } catch (Throwable e) {
+            throw failure(e);
+        }
+    }
+
+    /**
+     * Packs a matrix of 4-bit codes.
+     *
+     * @param structure {@code hydra_four_bits}
+     * @param room for {@value #TILE} outputs' int8 codes
+     * @return whether all weights are finite; if not, the tiles are unfinished
+     */
+    boolean packFourBits(MemorySegment structure, MemorySegment room, MemorySegment tiles, MemorySegment scales) {
+        try {
+            return (int) packFourBits.invokeExact(structure, room, tiles, scales) == 1;
         } catch (Throwable e) {
             throw failure(e);
         }

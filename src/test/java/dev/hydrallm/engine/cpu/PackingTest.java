@@ -1,0 +1,210 @@
+package dev.hydrallm.engine.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hydrallm.quantization.FourBit;
+import dev.hydrallm.quantization.Int4;
+import dev.hydrallm.quantization.Nf4;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Random;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Example;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.lifecycle.AddLifecycleHook;
+
+/** Packing gives the bytes that its definition in Java gives. */
+@AddLifecycleHook(OnlyWithKernels.class)
+class PackingTest {
+    private static final byte UNTOUCHED = 77;
+
+    private final Kernels kernels = Kernels.ofProcessor().orElseThrow();
+
+    /** Formats of 4-bit codes. */
+    enum Format {
+        SYMMETRIC,
+        ASYMMETRIC,
+        NF4
+    }
+
+    /** A matrix of 4-bit codes, (outputs, inputs / 2). */
+    private record Matrix(int outputs, int inputs, int group, byte[] codes, FourBit.Levels levels) {
+        int groups() {
+            return inputs / group;
+        }
+
+        byte[] row(int output) {
+            return Arrays.copyOfRange(codes, output * inputs / 2, (output + 1) * inputs / 2);
+        }
+    }
+
+    /** Tiles, and the scales of (outputs) with those of the padding. */
+    private record Packed(boolean finite, byte[] tiles, float[] scales) {}
+
+    /** For every four inputs, the four codes of each of a tile's outputs, plus 128. */
+    private static byte[] tiles(byte[] codes, int outputs, int inputs) {
+        int padded = Math.ceilDiv(inputs, 4) * 4;
+        byte[] tiles = new byte[Math.ceilDiv(outputs, Kernels.TILE) * Kernels.TILE * padded];
+        Arrays.fill(tiles, (byte) 128);
+        for (int o = 0; o < outputs; o++) {
+            for (int i = 0; i < inputs; i++) {
+                int quad = i / 4 * Kernels.TILE + o % Kernels.TILE;
+                tiles[o / Kernels.TILE * Kernels.TILE * padded + 4 * quad + i % 4] =
+                        (byte) (codes[o * inputs + i] + 128);
+            }
+        }
+        return tiles;
+    }
+
+    private static MemorySegment untouched(long bytes, Arena arena) {
+        return arena.allocate(bytes, 64).fill(UNTOUCHED);
+    }
+
+    private byte[] packed(byte[] codes, int outputs, int inputs) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment tiles = untouched(tiles(codes, outputs, inputs).length, arena);
+            kernels.pack(arena.allocateFrom(ValueLayout.JAVA_BYTE, codes), outputs, inputs, tiles);
+            return tiles.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    private Packed packed(Matrix matrix) {
+        try (Arena arena = Arena.ofConfined()) {
+            int outputs = Math.ceilDiv(matrix.outputs(), Kernels.TILE) * Kernels.TILE;
+            MemorySegment structure = Struct.of(7, arena)
+                    .pointer(arena.allocateFrom(ValueLayout.JAVA_BYTE, matrix.codes()))
+                    .pointer(arena.allocateFrom(
+                            ValueLayout.JAVA_FLOAT, matrix.levels().pattern()))
+                    .pointer(arena.allocateFrom(
+                            ValueLayout.JAVA_FLOAT, matrix.levels().factors()))
+                    .pointer(arena.allocateFrom(
+                            ValueLayout.JAVA_FLOAT, matrix.levels().offsets()))
+                    .number(matrix.outputs())
+                    .number(matrix.inputs())
+                    .number(matrix.group())
+                    .memory();
+            MemorySegment tiles = untouched((long) outputs * matrix.inputs(), arena);
+            MemorySegment scales = arena.allocate(ValueLayout.JAVA_FLOAT, outputs);
+            boolean finite = kernels.packFourBits(
+                    structure, untouched((long) Kernels.TILE * matrix.inputs(), arena), tiles, scales);
+            return new Packed(finite, tiles.toArray(ValueLayout.JAVA_BYTE), scales.toArray(ValueLayout.JAVA_FLOAT));
+        }
+    }
+
+    private static Packed defined(Matrix matrix) {
+        FourBit.Expansion expansion = new FourBit.Expansion(matrix.inputs(), matrix.group());
+        byte[] codes = new byte[matrix.outputs() * matrix.inputs()];
+        float[] scales = new float[Math.ceilDiv(matrix.outputs(), Kernels.TILE) * Kernels.TILE];
+        byte[] row = new byte[matrix.inputs()];
+        for (int o = 0; o < matrix.outputs(); o++) {
+            FourBit.Levels levels = matrix.levels().groups(o * matrix.groups(), matrix.groups());
+            try {
+                scales[o] = expansion.toInt8(matrix.row(o), levels, row);
+            } catch (IllegalArgumentException e) {
+                return new Packed(false, new byte[0], new float[0]);
+            }
+            System.arraycopy(row, 0, codes, o * row.length, row.length);
+        }
+        return new Packed(true, tiles(codes, matrix.outputs(), matrix.inputs()), scales);
+    }
+
+    private void assertAsDefined(Matrix matrix) {
+        Packed expected = defined(matrix);
+        Packed found = packed(matrix);
+        assertThat(found.finite()).isEqualTo(expected.finite());
+        if (expected.finite()) {
+            assertThat(found.scales()).isEqualTo(expected.scales());
+            assertThat(found.tiles()).isEqualTo(expected.tiles());
+        }
+    }
+
+    @Property(tries = 200)
+    void tilesHoldFourInputsOfEachOutputTogether(
+            @ForAll @IntRange(min = 1, max = 140) int outputs, @ForAll @IntRange(min = 1, max = 200) int inputs) {
+        byte[] codes = new byte[outputs * inputs];
+        new Random(outputs * 1000L + inputs).nextBytes(codes);
+        assertThat(packed(codes, outputs, inputs)).isEqualTo(tiles(codes, outputs, inputs));
+    }
+
+    /** Scales over the whole range of the format, in which rounding to subnormal numbers happens, and alike ones. */
+    @Property(tries = 500)
+    void fourBitCodesBecomeTheInt8OnesOfTheirDefinition(
+            @ForAll Format format,
+            @ForAll("groupSizes") int group,
+            @ForAll @IntRange(min = 1, max = 5) int groups,
+            @ForAll @IntRange(min = 1, max = 70) int outputs,
+            @ForAll boolean alike,
+            @ForAll long seed) {
+        assertAsDefined(matrix(format, outputs, groups, group, new Random(seed), alike));
+    }
+
+    /** Bits at random, with numbers that are not finite among the scales. */
+    @Property(tries = 300)
+    void damagedScalesAreFoundWhereAWeightHasThem(
+            @ForAll("groupSizes") int group, @ForAll @IntRange(min = 1, max = 3) int outputs, @ForAll long seed) {
+        Random random = new Random(seed);
+        Matrix matrix = matrix(Format.ASYMMETRIC, outputs, 2, group, random, true);
+        float[] factors = matrix.levels().factors();
+        float[] offsets = matrix.levels().offsets();
+        float[] bad = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.MAX_VALUE, 0, -0f};
+        factors[random.nextInt(factors.length)] = bad[random.nextInt(bad.length)];
+        offsets[random.nextInt(offsets.length)] = bad[random.nextInt(bad.length)];
+        Arrays.fill(matrix.codes(), 0, group / 2, (byte) (random.nextInt(16) * 0x11));
+        assertAsDefined(matrix);
+    }
+
+    @Example
+    void aRowOfZerosHasScaleOneAndATinyOneANormalScale() {
+        float[] pattern = Int4.symmetric(new short[0]).pattern();
+        float[] none = {-0f, -0f};
+        FourBit.Levels levels = new FourBit.Levels(pattern, new float[] {0, Float.MIN_VALUE}, none);
+        byte[] codes = new byte[32];
+        new Random(1).nextBytes(codes);
+        Matrix matrix = new Matrix(2, 32, 32, codes, levels);
+        assertAsDefined(matrix);
+        assertThat(Arrays.copyOf(packed(matrix).scales(), 2)).containsExactly(1, Float.MIN_NORMAL);
+    }
+
+    private static Matrix matrix(Format format, int outputs, int groups, int group, Random random, boolean alike) {
+        byte[] codes = new byte[outputs * groups * group / 2];
+        random.nextBytes(codes);
+        short[] scales = halves(outputs * groups, random, alike);
+        FourBit.Levels levels = switch (format) {
+            case SYMMETRIC -> Int4.symmetric(scales);
+            case ASYMMETRIC -> Int4.asymmetric(scales, halves(scales.length, random, alike));
+            case NF4 -> Nf4.levels(absmaxes(scales.length, random));
+        };
+        return new Matrix(outputs, groups * group, group, codes, levels);
+    }
+
+    private static short[] halves(int count, Random random, boolean alike) {
+        short[] halves = new short[count];
+        for (int i = 0; i < count; i++) {
+            do {
+                halves[i] = alike
+                        ? Float.floatToFloat16((float) (0.01 * (1 + 0.1 * random.nextGaussian())))
+                        : (short) random.nextInt();
+            } while (!Float.isFinite(Float.float16ToFloat(halves[i])));
+        }
+        return halves;
+    }
+
+    private static Nf4.Absmaxes absmaxes(int count, Random random) {
+        float[] absmaxes = new float[count];
+        for (int i = 0; i < count; i++) {
+            absmaxes[i] = (float) Math.exp(3 * random.nextGaussian());
+        }
+        return Nf4.Absmaxes.encode(absmaxes);
+    }
+
+    @Provide
+    Arbitrary<Integer> groupSizes() {
+        return Arbitraries.of(32, 64, 128);
+    }
+}
