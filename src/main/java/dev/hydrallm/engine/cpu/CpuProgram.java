@@ -109,7 +109,7 @@ public final class CpuProgram implements DecoderProgram {
         }
         return Kernels.ofProcessor().isPresent()
                 ? Optional.empty()
-                : Optional.of("they need an x86-64 processor with AVX2, and a C compiler when the program is built");
+                : Optional.of("they need an x86-64 processor with AVX2, and GCC 12 or newer when the program is built");
     }
 
     /** The threads that a call runs on: the option's, else all that this process may use. */

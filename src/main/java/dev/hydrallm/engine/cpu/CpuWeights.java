@@ -255,6 +255,7 @@ final class CpuWeights implements AutoCloseable {
         processors.shutdownNow();
         processors.close();
         source.close();
+        room.close();
     }
 
     /** What lives as long as the weights. */

@@ -9,6 +9,6 @@ public final class OnlyWithKernels implements SkipExecutionHook {
     public SkipResult shouldBeSkipped(LifecycleContext context) {
         return Kernels.ofProcessor().isPresent()
                 ? SkipResult.doNotSkip()
-                : SkipResult.skip("the kernels need AVX2, and a C compiler when the program is built");
+                : SkipResult.skip("the kernels need AVX2, and GCC 12 or newer when the program is built");
     }
 }
