@@ -32,7 +32,7 @@ INLINE int64_t padded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * 
 
 /* The largest of some numbers, or of their sizes. NaN is skipped. */
 INLINE float largest_of(const float *row, int64_t count, int sizes) {
-    v16 most = all(sizes ? 0 : row[0]);
+    v16 most = all(sizes ? 0 : -__builtin_inff());
     int64_t i = 0;
     for (; count - i >= 16; i += 16) {
         const v16 x = load(row + i), own = sizes ? (v16)((i16)x & 0x7fffffff) : x;
