@@ -144,7 +144,7 @@ class ServerProcessIT {
                 .filter(each -> each.contains("is ready"))
                 .findFirst()
                 .orElseThrow();
-        assertThat(line).contains("jvm ", "door ", "http ", "natives ", "read ", "convert ", "self_test ");
+        assertThat(line).contains("jvm ", "door ", "http ", "read ", "convert ", "self_test ");
         assertThat(CLIENT.send(request(port, "/q/metrics").build(), BodyHandlers.ofString())
                         .body())
                 .contains("hydra_start_seconds{phase=\"door\"}", "hydra_start_seconds{phase=\"ready\"}");
