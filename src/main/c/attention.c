@@ -23,7 +23,7 @@ typedef struct {
 } attention;
 
 int64_t hydra_scores(const hydra_shape *shape) {
-    return (QUERIES + 1) * padded(shape->cache_rows, HYDRA_BLOCK);
+    return (QUERIES + 1) * shape->cache_rows;
 }
 
 /* scores (queries, stride) of some queries with `blocks` blocks of keys: a sum over the head's numbers in their order. */
@@ -71,8 +71,7 @@ BOTH static float weigh(float *scores, int64_t from, int64_t to, float scale) {
     v16 sum = {};
     for (int64_t i = first; i < end; i += 16) {
         const v16 distance = (load(scores + i) - largest) * scale;
-        v16 weight = exponential(distance);
-        weight = choose(distance < -87.0f, (v16){}, weight);
+        const v16 weight = weight_of(distance);
         store(scores + i, weight);
         sum += weight;
     }
@@ -121,16 +120,20 @@ BOTH static void add_all_values(
     }
 }
 
+/* How often QUERIES of a key head are computed together. */
+static int64_t parts_of_head(const hydra_shape *shape, const hydra_sequence *sequence) {
+    return padded(sequence->rows * (shape->heads / shape->kv_heads), QUERIES) / QUERIES;
+}
+
 /* Some queries of one key head. */
 static void attend_some(void *argument, int64_t i, int64_t thread) {
     const attention *a = argument;
     const hydra_shape *shape = a->shape;
     const hydra_sequence *s = a->sequence;
-    const int64_t dim = shape->head_dim, width = padded(dim, 16), group = shape->heads / shape->kv_heads;
-    const int64_t stride = padded(shape->cache_rows, HYDRA_BLOCK), start = s->start;
-    const int64_t parts = (s->rows * group + QUERIES - 1) / QUERIES;
+    const int64_t dim = shape->head_dim, width = value_width(shape), group = shape->heads / shape->kv_heads;
+    const int64_t stride = shape->cache_rows, start = s->start;
+    const int64_t parts = parts_of_head(shape, s);
     const int64_t head = i / parts, first = i % parts * QUERIES, queries = at_most(QUERIES, s->rows * group - first);
-    const int64_t qkv_size = (shape->heads + 2 * shape->kv_heads) * dim;
     float *scores = a->scores + thread * hydra_scores(shape), *own = scores + QUERIES * stride;
     const float *keys = s->keys + head * stride * dim, *values = s->values + head * stride * width;
 
@@ -138,7 +141,7 @@ static void attend_some(void *argument, int64_t i, int64_t thread) {
     int64_t row[QUERIES], from[QUERIES], to[QUERIES], last = 0, least = start;
     for (int64_t j = 0; j < queries; j++) {
         row[j] = (first + j) / group;
-        q[j] = a->qkv + row[j] * qkv_size + (head * group + (first + j) % group) * dim;
+        q[j] = a->qkv + row[j] * qkv_size(shape) + (head * group + (first + j) % group) * dim;
         to[j] = start + s->depths[row[j]] + 1;
         from[j] = a->window && to[j] > a->window ? to[j] - a->window : 0;
         last = row[j]; /* a row's ancestors stand before it */
@@ -186,6 +189,5 @@ void attend(
     const hydra_shape *shape, int64_t window, const hydra_sequence *sequence, const float *qkv, const hydra_workspace *workspace,
     float *out) {
     attention a = {shape, window, sequence, qkv, workspace->scores, out};
-    const int64_t group = shape->heads / shape->kv_heads, parts = (sequence->rows * group + QUERIES - 1) / QUERIES;
-    in_parallel(workspace->threads, attend_some, &a, shape->kv_heads * parts);
+    in_parallel(workspace->threads, attend_some, &a, shape->kv_heads * parts_of_head(shape, sequence));
 }

@@ -27,14 +27,13 @@ BOTH void hydra_softmax(float *row, int64_t count, float temperature) {
     int64_t i = 0;
     for (; count - i >= 16; i += 16) {
         const v16 distance = (load(row + i) - largest) / temperature;
-        const v16 weight = choose(distance < -87.0f, (v16){}, exponential(distance));
+        const v16 weight = weight_of(distance);
         store(row + i, weight);
         sum += weight;
     }
     float total = sum_of(sum);
     for (; i < count; i++) {
-        const v16 distance = all((row[i] - largest) / temperature);
-        row[i] = choose(distance < -87.0f, (v16){}, exponential(distance))[0];
+        row[i] = weight_of(all((row[i] - largest) / temperature))[0];
         total += row[i];
     }
     for (i = 0; i < count; i++) row[i] /= total;

@@ -50,6 +50,12 @@ INLINE float largest_of(const float *row, int64_t count, int sizes) {
 /* Codes (outputs, inputs) of up to HYDRA_TILE outputs into one tile, see hydra_pack. */
 void pack_tile(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tile);
 
+/* Numbers of a row's queries, keys and values. */
+INLINE int64_t qkv_size(const hydra_shape *shape) { return (shape->heads + 2 * shape->kv_heads) * shape->head_dim; }
+
+/* Numbers of a value in the cache. */
+INLINE int64_t value_width(const hydra_shape *shape) { return padded(shape->head_dim, 16); }
+
 /* Rows of activations as codes: a row is codes * scale. */
 typedef struct {
     int8_t *codes; /* (rows, stride), padded with 0 */
@@ -67,7 +73,6 @@ void multiply(const activations *a, int64_t rows, const hydra_matrix *w, float *
 
 /* Codes of each row's numbers, and its scale times `factor`. */
 void quantize(const float *row, int64_t count, float factor, const activations *a, int64_t index);
-
 
 /* Attention of the fresh rows of one sequence, whose keys and values are written already; qkv: (rows, (heads + 2 kv_heads) *
  * head_dim), out: (rows, heads * head_dim). */
@@ -89,6 +94,9 @@ INLINE v16 exponential(v16 x) {
     p = p * x * x + x + 1.0f;
     return p * (v16)(((i16)shifted - (i16)magic + 127) << 23);
 }
+
+/* The same, 0 where it would be smaller than the smallest normal number. */
+INLINE v16 weight_of(v16 distance) { return choose(distance < -87.0f, (v16){}, exponential(distance)); }
 
 /* hydra_level, or what hydra_limit made of it. */
 int kernel_level(void);

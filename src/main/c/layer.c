@@ -63,7 +63,7 @@ static int64_t keys_size(const hydra_shape *shape) {
 }
 
 static int64_t values_size(const hydra_shape *shape) {
-    return shape->kv_heads * shape->cache_rows * padded(shape->head_dim, 16);
+    return shape->kv_heads * shape->cache_rows * value_width(shape);
 }
 
 /* RMSNorm and codes of rows; the norm's division is part of the row's scale. */
@@ -83,7 +83,7 @@ static void quantize_rows(const float *x, int64_t rows, int64_t count, const act
 /* Bias, norm and rotation of a row's heads; its keys and values go into the cache. */
 static void place(
     const hydra_shape *shape, const hydra_layer *layer, const hydra_sequence *sequence, int64_t row, float *qkv) {
-    const int64_t dim = shape->head_dim, width = padded(dim, 16), rows = shape->cache_rows;
+    const int64_t dim = shape->head_dim, width = value_width(shape), rows = shape->cache_rows;
     const int64_t turned = shape->heads + shape->kv_heads, at = sequence->start + row;
     const float *factors = shape->rotary + (sequence->start + sequence->depths[row]) * dim;
     if (layer->qkv_bias) add_to(qkv, layer->qkv_bias, (turned + shape->kv_heads) * dim);
@@ -108,7 +108,7 @@ static void decode_layer(
     const hydra_sequence *sequences,
     int64_t count,
     float *x) {
-    const int64_t hidden = shape->hidden, qkv_size = (shape->heads + 2 * shape->kv_heads) * shape->head_dim;
+    const int64_t hidden = shape->hidden, each = qkv_size(shape);
     const int64_t attended = shape->heads * shape->head_dim, intermediate = shape->intermediate;
     float *const qkv = workspace->qkv, *const gate_up = workspace->gate_up;
     int64_t rows = 0;
@@ -116,12 +116,12 @@ static void decode_layer(
 
     activations a = codes_of(workspace, hidden);
     quantize_normed(shape, layer->attention_norm, x, rows, workspace->normed, &a);
-    multiply(&a, rows, &layer->qkv, qkv, qkv_size, STORE);
+    multiply(&a, rows, &layer->qkv, qkv, each, STORE);
     for (int64_t s = 0, first = 0; s < count; first += sequences[s++].rows) {
         for (int64_t row = 0; row < sequences[s].rows; row++)
-            place(shape, layer, sequences + s, row, qkv + (first + row) * qkv_size);
+            place(shape, layer, sequences + s, row, qkv + (first + row) * each);
         attend(
-            shape, layer->window, sequences + s, qkv + first * qkv_size, workspace,
+            shape, layer->window, sequences + s, qkv + first * each, workspace,
             workspace->attended + first * attended);
     }
     a = codes_of(workspace, attended);
@@ -188,7 +188,7 @@ void hydra_residual(
 
 static void keep_head(
     const hydra_shape *shape, float *keys, float *values, int64_t start, const int32_t *path, int64_t length) {
-    const int64_t dim = shape->head_dim, width = padded(dim, 16);
+    const int64_t dim = shape->head_dim, width = value_width(shape);
     for (int64_t i = 0; i < length; i++) {
         const int64_t from = start + path[i], to = start + i; /* a node stands behind its ancestors: from >= to */
         if (from == to) continue;

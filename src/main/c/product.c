@@ -80,7 +80,7 @@ typedef struct {
 /* out = (sum - 128 * the codes' sum) * both scales; sums of unsigned weights are 128 times too large for each code. */
 BOTH __attribute__((noinline)) static void finish(
     const product *p, int64_t row, int64_t rows, int64_t output, const int32_t *sums, int64_t offset) {
-    const int64_t count = p->w->outputs - output < HYDRA_TILE ? p->w->outputs - output : HYDRA_TILE;
+    const int64_t count = at_most(HYDRA_TILE, p->w->outputs - output);
     for (int64_t r = 0; r < rows; r++) {
         const float scale = p->a->scales[row + r];
         const int32_t excess = (int32_t)(offset * p->a->sums[row + r]);

@@ -1,5 +1,6 @@
 package dev.hydrallm.checkpoint;
 
+import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
@@ -10,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -104,8 +106,8 @@ public final class PackCache {
         if (used.isPresent()) {
             describe(used.get().toRealPath(), inputs);
         }
-        String digest = PackWriter.digest(inputs.toString().getBytes(StandardCharsets.UTF_8));
-        return Checkpoint.nameOf(real).replace("/", "--") + "-" + digest.substring(0, 16);
+        byte[] digest = FileDigest.sha256().digest(inputs.toString().getBytes(StandardCharsets.UTF_8));
+        return Checkpoint.nameOf(real).replace("/", "--") + "-" + HexFormat.of().formatHex(digest, 0, 8);
     }
 
     private static void describe(Path source, StringBuilder inputs) throws IOException {

@@ -102,11 +102,6 @@ final class Models {
         return pack.manifest().name() + " " + String.valueOf(format).toLowerCase(Locale.ROOT);
     }
 
-    /** What the engine of a pack computes with. */
-    static EngineOptions.Kind engineKind(PackedModel pack, ModelOptions options) {
-        return Programs.kind(pack, engineOptions(options));
-    }
-
     /** The threads that the engine of a pack runs on. */
     static int threads(PackedModel pack, ModelOptions options) {
         return Programs.threads(pack, engineOptions(options));

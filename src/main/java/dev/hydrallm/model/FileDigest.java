@@ -116,7 +116,8 @@ public record FileDigest(long bytes, List<String> chunks) {
         }
     }
 
-    static MessageDigest sha256() {
+    /** A new SHA-256. */
+    public static MessageDigest sha256() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {

@@ -3,6 +3,7 @@ package dev.hydrallm.engine.cpu;
 import dev.hydrallm.engine.FourBitRows;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
+import dev.hydrallm.engine.Tasks;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
@@ -19,7 +20,6 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -96,7 +96,7 @@ final class CpuWeights implements AutoCloseable {
                 residuals.add(blocks);
                 headLmHeads.add(draft.sharedLmHead() ? lmHead : matrix("heads." + head + ".lm_head", processors));
             }
-            await();
+            packing.forEach(Tasks::await);
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
             end(processors);
@@ -236,22 +236,6 @@ final class CpuWeights implements AutoCloseable {
 
     private static MemorySegment copy(float[] values, MemorySegment target) {
         return target.copyFrom(MemorySegment.ofArray(values));
-    }
-
-    private void await() {
-        try {
-            for (Future<?> each : packing) {
-                each.get();
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while a model was loaded", e);
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e);
-        }
     }
 
     private void end(ExecutorService processors) {

@@ -8,6 +8,7 @@ import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
+import dev.hydrallm.engine.Tasks;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
@@ -16,7 +17,6 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -100,16 +100,9 @@ final class Int8Matrices implements AutoCloseable {
      * @throws ModelFormatException when the model is damaged, or a weight infinite or not a number
      */
     IValue take(Begun matrix) {
-        try {
-            IValue packed = matrix.packed.get();
-            matrix.taken = true;
-            return packed;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while a model was loaded", e);
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e);
-        }
+        IValue packed = Tasks.await(matrix.packed);
+        matrix.taken = true;
+        return packed;
     }
 
     private IValue pack(List<PackLayout.Matrix> parts) {
