@@ -88,7 +88,7 @@ public final class Generation {
         show(assembler.finish().text(), TokenSink.Origin.BASE);
         long end = System.nanoTime();
         long first = firstToken == 0 ? end : firstToken;
-        result.complete(new GenerationResult(
+        end(new GenerationResult(
                 ended.output(),
                 text.toString(),
                 ended.finished().orElseThrow(),
@@ -98,7 +98,7 @@ public final class Generation {
 
     /** It was cancelled before it had a slot. */
     void finishUnstarted() {
-        result.complete(new GenerationResult(
+        end(new GenerationResult(
                 new int[0],
                 "",
                 FinishReason.CANCELLED,
@@ -106,7 +106,18 @@ public final class Generation {
                 new GenerationResult.Timings(System.nanoTime() - submitted, 0, 0)));
     }
 
+    /** A request that failed in a step is finished like the others afterwards: only its first end counts. */
+    private void end(GenerationResult ended) {
+        if (!result.isDone()) {
+            listener.onEnd(ended);
+            result.complete(ended);
+        }
+    }
+
     void fail(Throwable reason) {
-        result.completeExceptionally(reason);
+        if (!result.isDone()) {
+            listener.onFailure();
+            result.completeExceptionally(reason);
+        }
     }
 }

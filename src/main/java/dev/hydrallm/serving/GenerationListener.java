@@ -2,7 +2,10 @@ package dev.hydrallm.serving;
 
 import dev.hydrallm.decoding.TokenSink.Origin;
 
-/** Hears a text grow, on the decoding thread: must be quick and must not throw. */
+/**
+ * Hears a text grow and end, on the decoding thread: must be quick and must not throw. What it heard of the end has
+ * happened before anybody sees the result.
+ */
 @FunctionalInterface
 public interface GenerationListener {
     /** Does nothing. */
@@ -10,4 +13,10 @@ public interface GenerationListener {
 
     /** More whole characters; {@code origin} tells where the token that completed them came from. */
     void onText(String text, Origin origin);
+
+    /** The request ended with a result. */
+    default void onEnd(GenerationResult result) {}
+
+    /** The request failed. */
+    default void onFailure() {}
 }

@@ -1,6 +1,7 @@
 package dev.hydrallm.serving;
 
 import dev.hydrallm.decoding.Statistics;
+import dev.hydrallm.decoding.TokenSink.Origin;
 import dev.hydrallm.serving.GenerationResult.Timings;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
@@ -99,8 +100,29 @@ final class GenerationMetrics {
                         .register(registry));
     }
 
-    /** Counts a request that ended with a result. */
-    void ended(GenerationResult result) {
+    /** Counts how a request ends, before its result is seen: who reads the metrics after an answer finds it there. */
+    GenerationListener counting(GenerationListener listener) {
+        return new GenerationListener() {
+            @Override
+            public void onText(String text, Origin origin) {
+                listener.onText(text, origin);
+            }
+
+            @Override
+            public void onEnd(GenerationResult result) {
+                ended(result);
+                listener.onEnd(result);
+            }
+
+            @Override
+            public void onFailure() {
+                outcome("error");
+                listener.onFailure();
+            }
+        };
+    }
+
+    private void ended(GenerationResult result) {
         outcome(result.finishReason().name().toLowerCase(Locale.ROOT));
         Statistics statistics = result.statistics();
         promptTokens.increment(statistics.promptTokens());
@@ -126,11 +148,6 @@ final class GenerationMetrics {
             long decoding = timings.total() - timings.firstToken();
             interToken.record(decoding / (statistics.generatedTokens() - 1), TimeUnit.NANOSECONDS);
         }
-    }
-
-    /** Counts a request that failed. */
-    void failed() {
-        outcome("error");
     }
 
     private void outcome(String outcome) {

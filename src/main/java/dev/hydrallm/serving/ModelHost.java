@@ -91,15 +91,7 @@ public class ModelHost {
      * @throws PromptTooLongException if the prompt leaves no room in the context
      */
     public Generation generate(GenerationRequest request, GenerationListener listener) {
-        Generation generation = model().generate(request, listener);
-        var _ = generation.result().whenComplete((result, error) -> {
-            if (error == null) {
-                metrics.ended(result);
-            } else {
-                metrics.failed();
-            }
-        });
-        return generation;
+        return model().generate(request, metrics.counting(listener));
     }
 
     void start(@Observes StartupEvent event) {
