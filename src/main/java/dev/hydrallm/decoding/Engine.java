@@ -1,6 +1,7 @@
 package dev.hydrallm.decoding;
 
 import java.util.List;
+import java.util.OptionalLong;
 
 /**
  * The port to a device that holds one model: its weights, one KV cache slot per running sequence, and the draft heads.
@@ -33,6 +34,14 @@ public interface Engine extends AutoCloseable {
 
     /** Time spent inside the device's programs so far, ns; the rest of a step is overhead. */
     long busyNanos();
+
+    /**
+     * Time that a device of its own computed so far, ns, by its own clock: of each call from its first operator to its last. Empty
+     * where the processor is the device.
+     */
+    default OptionalLong deviceNanos() {
+        return OptionalLong.empty();
+    }
 
     /** Frees the device's memory. Idempotent. */
     @Override

@@ -2,6 +2,7 @@ package dev.hydrallm.engine;
 
 import dev.hydrallm.decoding.DraftShape;
 import java.util.List;
+import java.util.OptionalLong;
 
 /**
  * A model's forward passes on one device, with all that they need there: weights, KV caches, and the rows that the draft
@@ -69,6 +70,11 @@ public interface DecoderProgram extends AutoCloseable {
 
     /** Time spent inside the device's programs so far, ns. */
     long busyNanos();
+
+    /** See {@link dev.hydrallm.decoding.Engine#deviceNanos}. */
+    default OptionalLong deviceNanos() {
+        return OptionalLong.empty();
+    }
 
     /** Frees the device's memory. Idempotent. */
     @Override

@@ -93,6 +93,11 @@ public final class Int8Source implements AutoCloseable {
         return Objects.requireNonNull(model.manifest().quantization().get(matrix.group()));
     }
 
+    /** Whether its weights are numbers rather than codes. */
+    public boolean isStoredAsNumbers(PackLayout.Matrix matrix) {
+        return format(matrix) instanceof WeightFormat.Floats;
+    }
+
     private boolean isStoredSo(PackLayout.Matrix matrix) {
         return format(matrix) instanceof WeightFormat.Int8;
     }

@@ -12,6 +12,7 @@ import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.stream.IntStream;
 
 /** A model on a device: prompts, batches and what the draft layers have yet to read. Made, used and closed on one thread. */
@@ -82,6 +83,11 @@ public final class ModelEngine implements Engine {
     @Override
     public long busyNanos() {
         return program.busyNanos();
+    }
+
+    @Override
+    public OptionalLong deviceNanos() {
+        return program.deviceNanos();
     }
 
     @Override

@@ -1,10 +1,11 @@
 package dev.hydrallm.engine;
 
 import dev.hydrallm.engine.cpu.CpuProgram;
+import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchProgram;
 import dev.hydrallm.model.PackedModel;
 
-/** Which program runs a model: the kernels where they can, libtorch's operators else. */
+/** Which program runs a model: libtorch's operators on a GPU, on a processor the kernels where they can. */
 public final class Programs {
     private Programs() {}
 
@@ -22,7 +23,33 @@ public final class Programs {
                 });
                 yield EngineOptions.Kind.KERNELS;
             }
-            case AUTO -> CpuProgram.obstacle(model).isPresent() ? EngineOptions.Kind.TORCH : EngineOptions.Kind.KERNELS;
+            case AUTO ->
+                device(options) instanceof Device.Cuda
+                                || CpuProgram.obstacle(model).isPresent()
+                        ? EngineOptions.Kind.TORCH
+                        : EngineOptions.Kind.KERNELS;
+        };
+    }
+
+    /**
+     * Where a model runs with these options: {@link Device.Cpu} or {@link Device.Cuda}. Loads nothing.
+     *
+     * @throws IllegalArgumentException when a GPU is asked for and there is none, or this libtorch has nothing for it
+     */
+    public static Device device(EngineOptions options) {
+        return switch (options.device()) {
+            case Device.Cpu cpu -> cpu;
+            case Device.Cuda cuda -> {
+                TorchNatives.gpuObstacle().ifPresent(why -> {
+                    throw new IllegalArgumentException("--device " + cuda + ": " + why);
+                });
+                yield cuda;
+            }
+            case Device.Auto _ ->
+                options.kind() == EngineOptions.Kind.KERNELS
+                                || TorchNatives.gpuObstacle().isPresent()
+                        ? Device.CPU
+                        : Device.Cuda.FIRST;
         };
     }
 
@@ -41,6 +68,6 @@ public final class Programs {
     static DecoderProgram load(PackedModel model, EngineOptions options, int context) {
         return kind(model, options) == EngineOptions.Kind.KERNELS
                 ? CpuProgram.load(model, options, context)
-                : TorchProgram.load(model, options, context);
+                : TorchProgram.load(model, options.on(device(options)), context);
     }
 }

@@ -9,17 +9,15 @@ import ai.djl.pytorch.jni.JniUtils;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.engine.Tasks;
-import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 
 /**
  * Makes the int8 program's matrices of a model's, whatever the format they are stored in. Every processor takes the next one
@@ -28,10 +26,12 @@ import java.util.concurrent.Future;
  *
  * <p>Made, used and closed on one thread.
  */
-final class Int8Matrices implements AutoCloseable {
+final class Int8Matrices implements Matrices {
+    private final PackedModel model;
     private final Int8Source source;
     private final PtNDManager manager;
     private final Script script;
+    private final Values values;
     private final List<Begun> begun = new ArrayList<>();
     private final ExecutorService processors;
 
@@ -39,7 +39,7 @@ final class Int8Matrices implements AutoCloseable {
     private volatile Optional<Int8Matrix> lookup = Optional.empty();
 
     /** A matrix that is on its way. */
-    static final class Begun {
+    private static final class Begun {
         private final Future<IValue> packed;
         private boolean taken;
 
@@ -48,61 +48,52 @@ final class Int8Matrices implements AutoCloseable {
         }
     }
 
-    Int8Matrices(PackedModel model, PtNDManager manager, Script script) {
+    Int8Matrices(PackedModel model, PtNDManager manager, Script script, Values values) {
+        this.model = model;
+        this.values = values;
         this.source = new Int8Source(model);
         this.manager = manager;
         this.script = script;
-        // Threads start with the first matrix: a model in single precision has none.
         processors = Executors.newFixedThreadPool(
                 Runtime.getRuntime().availableProcessors(),
                 Thread.ofPlatform().name("hydra-int8-", 0).daemon().factory());
     }
 
-    /** Memory as a tensor, without a copy. */
-    static PtNDArray tensor(PtNDManager manager, MemorySegment data, Shape shape, DataType type) {
-        return manager.create(data.asByteBuffer().order(ByteOrder.nativeOrder()), shape, type);
-    }
-
     /** The codes of a matrix as a tensor, without a copy. */
-    PtNDArray codes(Int8Matrix rows) {
+    private PtNDArray codes(Int8Matrix rows) {
         Shape shape = new Shape(rows.matrix().rows(), rows.matrix().columns());
-        return tensor(manager, rows.codes(), shape, DataType.INT8);
+        return Matrices.tensor(manager, rows.codes(), shape, DataType.INT8);
     }
 
     /** The scales of a matrix as a tensor, without a copy. */
-    PtNDArray scales(Int8Matrix rows) {
-        return tensor(manager, rows.scales(), new Shape(rows.matrix().rows()), DataType.FLOAT32);
+    private PtNDArray scales(Int8Matrix rows) {
+        return Matrices.tensor(manager, rows.scales(), new Shape(rows.matrix().rows()), DataType.FLOAT32);
     }
 
-    /**
-     * The embedding's rows, to be looked up; the caller closes them when the model is closed.
-     *
-     * @throws ModelFormatException when a weight is infinite or not a number
-     */
-    @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
-    Int8Matrix embedding() {
-        Int8Matrix rows = source.lastingRows(source.matrix("embedding"));
+    /** Looked up as it is stored where that is 8 bits or numbers, whose scale is 1; from 4 bits as int8 rows. */
+    @Override
+    @SuppressWarnings("MustBeClosedChecker") // values close the rows
+    public IValue embedding() {
+        PackLayout.Matrix matrix = source.matrix("embedding");
+        if (source.isStoredAsNumbers(matrix)) {
+            PtNDArray numbers = values.keep(Matrices.tensor(manager, model.tensor(matrix.name() + ".weight")));
+            return values.tensors(List.of(numbers, values.keep(manager.ones(new Shape(matrix.rows())))));
+        }
+        Int8Matrix rows = values.own(source.lastingRows(matrix));
         lookup = Optional.of(rows);
-        return rows;
+        return values.tensors(List.of(values.keep(codes(rows)), values.keep(scales(rows))));
     }
 
-    /** Begins to pack the rows of several matrices, given by their names in {@link PackLayout}, below each other as one. */
-    Begun begin(List<String> names) {
+    @Override
+    public Supplier<IValue> begin(List<String> names) {
         List<PackLayout.Matrix> parts = names.stream().map(source::matrix).toList();
         Begun matrix = new Begun(processors.submit(() -> pack(parts)));
         begun.add(matrix);
-        return matrix;
-    }
-
-    /**
-     * Waits for a packed matrix, which the caller closes.
-     *
-     * @throws ModelFormatException when the model is damaged, or a weight infinite or not a number
-     */
-    IValue take(Begun matrix) {
-        IValue packed = Tasks.await(matrix.packed);
-        matrix.taken = true;
-        return packed;
+        return () -> {
+            IValue packed = values.keep(Tasks.await(matrix.packed));
+            matrix.taken = true;
+            return packed;
+        };
     }
 
     private IValue pack(List<PackLayout.Matrix> parts) {
@@ -112,9 +103,8 @@ final class Int8Matrices implements AutoCloseable {
             List<Int8Matrix> rows = parts.stream()
                     .map(part -> looked(part).orElseGet(() -> scope.own(source.rows(part))))
                     .toList();
-            PtNDArray codes = TorchWeights.joined(rows.stream().map(this::codes).toList(), scope);
-            PtNDArray scales =
-                    TorchWeights.joined(rows.stream().map(this::scales).toList(), scope);
+            PtNDArray codes = Matrices.joined(rows.stream().map(this::codes).toList(), scope);
+            PtNDArray scales = Matrices.joined(rows.stream().map(this::scales).toList(), scope);
             packed = script.call("pack", scope.of(codes), scope.of(scales));
         }
         // A copy, so the parts may go; but the embedding is looked up where it lies.

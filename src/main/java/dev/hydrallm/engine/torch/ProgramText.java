@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.torch;
 
+import ai.djl.ndarray.types.DataType;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
@@ -24,33 +25,46 @@ final class ProgramText {
     /** Vectors that every layer has; those of its attention's further parts follow. */
     private static final int LAYER_NORMS = 2;
 
+    /** Numbers; fused attention on a GPU copies a mask whose rows begin elsewhere. */
+    private static final int FUSED_MASK_ALIGNMENT = 8;
+
     /** A line that is one hole goes with it where nothing is filled in. */
     private static final Pattern HOLE = Pattern.compile("(?m)^@(\\w+)@\n|@(\\w+)@");
 
     private ProgramText() {}
 
-    static String of(Architecture model, DraftLayout draft, LinearKind linears, ActivationRange range) {
-        boolean forked = draft.forkedLayers() > 0;
+    /**
+     * The text of a model.
+     *
+     * @param device as TorchScript names it, {@code cpu} or {@code cuda:0}
+     */
+    static String of(
+            Architecture model, DraftLayout draft, Arithmetic arithmetic, ActivationRange range, String device) {
         int tapLayer = model.layers() - draft.forkedLayers();
         int layerVectors = LAYER_NORMS + model.attentionParts().size();
+        int group = model.heads() / model.kvHeads();
         Map<String, Object> holes = new TreeMap<>();
-        holes.put("linears", resource(linears.resource()));
-        holes.put("weight", linears.scriptType());
-        holes.put("attention", model.heads() == model.kvHeads() ? PLAIN_ATTENTION : GROUPED_ATTENTION);
-        holes.put("draftLayers", forked ? FORKED_LAYERS : NO_FORKED_LAYERS);
+        arithmetic(holes, arithmetic, range, group);
+        holes.put("device", device);
+        holes.put("draftLayers", draft.forkedLayers() > 0 ? FORKED_LAYERS : NO_FORKED_LAYERS);
         holes.put("hidden", model.hiddenSize());
         holes.put("heads", model.heads());
         holes.put("kvHeads", model.kvHeads());
-        holes.put("group", model.heads() / model.kvHeads());
+        holes.put("group", group);
+        holes.put("groupSize", group * model.headDim());
+        holes.put("grouped", group > 1 ? "      padded = torch.repeat(padded, [" + group + ", 1])" : "");
         holes.put("kvPairs", 2 * model.kvHeads());
         holes.put("qkHeads", model.heads() + model.kvHeads());
         holes.put("headDim", model.headDim());
         holes.put("halfDim", model.headDim() / 2);
+        holes.put("scoreScale", 1 / Math.sqrt(model.headDim()));
         holes.put("querySize", model.attentionSize());
         holes.put("qkvSize", model.qkvRows());
         holes.put("tapLayer", tapLayer);
         holes.put("layersAfterTap", draft.forkedLayers());
-        holes.put("tapped", forked ? "x" : "normed");
+        // Before further layers overwrite it.
+        holes.put("tapForked", draft.forkedLayers() > 0 ? TAP.formatted("x") : "");
+        holes.put("tapNormed", draft.forkedLayers() > 0 ? "" : TAP.formatted("normed"));
         holes.put("layerVectors", layerVectors);
         holes.put("finalNorm", layerVectors * model.layers());
         holes.put("forkedLayers", draft.forkedLayers());
@@ -59,9 +73,33 @@ final class ProgramText {
         slidingWindow(holes, model.slidingWindow(), tapLayer);
         holes.put("draftHeads", draft.heads());
         holes.put("moreResiduals", draft.residualLayers() - 1);
+        // Texts that are filled in have holes, and those again.
+        return fill(fill(fill(resource("hydra.torchscript"), holes), holes), holes);
+    }
+
+    private static void arithmetic(Map<String, Object> holes, Arithmetic arithmetic, ActivationRange range, int group) {
+        holes.put("norms", resource(arithmetic.norms()));
+        holes.put("linears", resource(arithmetic.linears()));
+        holes.put("attention", resource(arithmetic.attention()));
+        holes.put("attend", group == 1 ? PLAIN_ATTENTION : GROUPED_ATTENTION);
+        holes.put("attentionPrecision", arithmetic.maskType() == DataType.FLOAT64 ? IN_DOUBLE : "");
+        holes.put("attentionType", scriptNumber(arithmetic.maskType()));
+        holes.put("linearType", scriptNumber(arithmetic.linearType()));
+        holes.put("weight", arithmetic.scriptType());
+        holes.put("maskAlignment", arithmetic.maskType() == DataType.FLOAT16 ? FUSED_MASK_ALIGNMENT : 1);
+        holes.put("fewestRows", Arithmetic.FEWEST_INT8_ROWS);
         holes.put("activationScale", range.scale());
         holes.put("activationZero", range.zeroPoint());
-        return fill(fill(resource("hydra.torchscript"), holes), holes);
+    }
+
+    /** TorchScript's number of a type. */
+    private static int scriptNumber(DataType type) {
+        return switch (type) {
+            case FLOAT16 -> 5;
+            case FLOAT32 -> 6;
+            case FLOAT64 -> 7;
+            default -> throw new IllegalArgumentException("the program does not compute in " + type);
+        };
     }
 
     private static void attentionParts(Map<String, Object> holes, Set<AttentionPart> parts) {
@@ -126,31 +164,38 @@ final class ProgramText {
         }
     }
 
-    private static final String PLAIN_ATTENTION = """
-                o = torch.scaled_dot_product_attention(q, torch.to(keys, 7), torch.to(values, 7), mask)
-                return torch.to(torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@]), 6)
-            """;
+    private static final String TAP = "    _0 = torch.copy_(torch.slice(tap, 0, 0, rows), torch.slice(%s, 0, 0, rows))";
 
-    /** Query heads of one group stand below each other as rows of their key head: no key is repeated. */
+    private static final String IN_DOUBLE = """
+              # In double precision: the order of a sum depends on the number of rows and on where a key stands, and so do a
+              # single's last bits, which activation codes would magnify; a double's are rounded away. The cache holds what was
+              # computed, in fewer bytes.
+            """.stripTrailing();
+
+    private static final String PLAIN_ATTENTION = """
+                o = torch.scaled_dot_product_attention(q, torch.to(keys, @attentionType@), torch.to(values, @attentionType@), mask)
+                return torch.to(torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@]), @linearType@)
+            """.stripTrailing();
+
     private static final String GROUPED_ATTENTION = """
                 q1 = torch.reshape(q, [1, @kvHeads@, @group@ * rows, @headDim@])
-                o = torch.scaled_dot_product_attention(q1, torch.to(keys, 7), torch.to(values, 7), torch.repeat(mask, [1, 1, @group@, 1]))
+                o = torch.scaled_dot_product_attention(q1, torch.to(keys, @attentionType@), torch.to(values, @attentionType@), mask)
                 o1 = torch.reshape(o, [1, @heads@, rows, @headDim@])
-                return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), 6)
-            """;
+                return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), @linearType@)
+            """.stripTrailing();
 
     private static final String FORKED_LAYERS = """
                 keyValues = (self).readable(caches, starts, counts)
                 fresh = (self).writable(caches, starts, counts)
                 wide = (self).widen(masks, starts)
             @narrowed@
-                factors = (self).rotary(table, depths, starts)
+                factors = torch.unsqueeze(torch.index_select(table, 0, torch.slice(whole, 0, rows, 2 * rows)), 1)
                 for i in range(@forkedLayers@):
                   x = (self).layer(x, i, weights, norms, keyValues, fresh, counts, @forkSight@, factors)
-                x = (self).norm(torch.index_select(x, 0, torch.tensor(last)), norms[@forkNorm@], norms[-1])
-            """;
+                x = (self).norm(torch.index_select(x, 0, last), norms[@forkNorm@], norms[-1])
+            """.stripTrailing();
 
-    private static final String NO_FORKED_LAYERS = "    x = torch.index_select(x, 0, torch.tensor(last))\n";
+    private static final String NO_FORKED_LAYERS = "    x = torch.to(torch.index_select(x, 0, last), @linearType@)";
 
     /** In place, before the heads are turned. */
     private static final String NORMED_HEADS = """

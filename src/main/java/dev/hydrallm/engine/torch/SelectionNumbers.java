@@ -54,11 +54,13 @@ final class SelectionNumbers {
         return settings.stream().mapToDouble(Double::doubleValue).toArray();
     }
 
-    double[] uniforms() {
-        return uniforms.stream().mapToDouble(Double::doubleValue).toArray();
+    /** For each row, the number in [0, 1) that decides what is sampled after it. */
+    List<Double> uniforms() {
+        return uniforms;
     }
 
-    int[] parents() {
-        return parents.stream().mapToInt(Integer::intValue).toArray();
+    /** For each row, which row of its sequence stands above it. */
+    List<Integer> parents() {
+        return parents;
     }
 }

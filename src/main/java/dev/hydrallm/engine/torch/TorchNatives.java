@@ -4,7 +4,9 @@ import ai.djl.engine.Engine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +17,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TorchNatives {
     private static final String VERSION = "2.7.1";
+    private static final String CUDA_FLAVOR = "cu128";
+    private static final String CUDA_LIBRARY = "libtorch_cuda.so";
+
+    /** What the driver makes for the first GPU; under Windows' Linux for all. */
+    private static final List<Path> GPUS = List.of(Path.of("/dev/nvidiactl"), Path.of("/dev/dxg"));
+
     private static final long UNPACKED_BYTES = 448_068_234;
     private static final ReentrantLock LOADING = new ReentrantLock();
 
@@ -51,7 +59,7 @@ public final class TorchNatives {
             } else {
                 // DJL would look for a build that does not exist if these two were not given beside the path.
                 setDefault("PYTORCH_VERSION", VERSION);
-                setDefault("PYTORCH_FLAVOR", "cpu");
+                setDefault("PYTORCH_FLAVOR", holdsCuda(folder()) ? CUDA_FLAVOR : "cpu");
                 Engine.getEngine("PyTorch");
             }
         } finally {
@@ -99,6 +107,31 @@ public final class TorchNatives {
         } catch (IOException | java.io.UncheckedIOException e) {
             return 0; // files come and go while they are unpacked
         }
+    }
+
+    /** Why no model can run on a GPU here, as far as can be said before anything is loaded; empty if one may. */
+    public static Optional<String> gpuObstacle() {
+        return gpuObstacle(
+                GPUS, Optional.ofNullable(setting("PYTORCH_LIBRARY_PATH")).map(Path::of));
+    }
+
+    static Optional<String> gpuObstacle(List<Path> gpus, Optional<Path> libraries) {
+        if (gpus.stream().noneMatch(Files::exists)) {
+            return Optional.of("this machine has no NVIDIA GPU (no " + gpus.getFirst()
+                    + "): run in a container with --gpus all, or give --device cpu");
+        }
+        if (libraries.filter(TorchNatives::holdsCuda).isEmpty()) {
+            return Optional.of(libraries
+                            .map(folder -> folder + " holds a libtorch without CUDA")
+                            .orElse("the libtorch that comes with the program is without CUDA")
+                    + ": name the lib folder of libtorch " + VERSION + "+" + CUDA_FLAVOR
+                    + " by PYTORCH_LIBRARY_PATH, or give --device cpu");
+        }
+        return Optional.empty();
+    }
+
+    private static boolean holdsCuda(Path folder) {
+        return Files.exists(folder.resolve(CUDA_LIBRARY));
     }
 
     /** Where the libraries are, or will be unpacked to. */

@@ -1,23 +1,28 @@
 package dev.hydrallm.engine.torch;
 
-import ai.djl.Device;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
+import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.DecoderProgram;
+import dev.hydrallm.engine.Device;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.engine.Rotary;
 import dev.hydrallm.engine.RowShape;
 import dev.hydrallm.engine.RowShapeCache;
+import dev.hydrallm.engine.Selection;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
@@ -36,6 +41,7 @@ public final class TorchProgram implements DecoderProgram {
     /** Weights from which on the heap's leftovers are worth a call or two. */
     private static final long LARGE_MODEL = 50_000_000;
 
+    private final TorchSetting setting;
     private final PtNDManager manager;
     private final Script script;
     private final TorchWeights weights;
@@ -47,16 +53,25 @@ public final class TorchProgram implements DecoderProgram {
     private final List<IValue> draftCaches;
     private final List<IValue> undrafted;
     private final int heads;
+    private final int batchRows;
+    private long readingNanos;
 
     /**
      * Loads a packed model, which must stay open as long as this.
      *
+     * @param options their device is the processor or a GPU
      * @param context tokens of a sequence
+     * @throws IllegalArgumentException when the GPU is not there, or too small
      */
     public static TorchProgram load(PackedModel model, EngineOptions options, int context) {
         TorchNatives.load();
         JniUtils.setNumThreads(threads(model, options));
-        return new TorchProgram(model, options, context, ActivationRange.ofProcessor());
+        if (options.device() instanceof Device.Cuda gpu) {
+            return new TorchProgram(model, options, context, TorchSetting.ofGpu(model, options, gpu, context))
+                    .warm(context);
+        }
+        return new TorchProgram(
+                model, options, context, TorchSetting.ofProcessor(model, ActivationRange.ofProcessor()));
     }
 
     /** The threads that a model's operators run on: the option's, else one for a small model and all for others. */
@@ -69,20 +84,22 @@ public final class TorchProgram implements DecoderProgram {
                 : Runtime.getRuntime().availableProcessors();
     }
 
-    TorchProgram(PackedModel model, EngineOptions options, int context, ActivationRange range) {
+    TorchProgram(PackedModel model, EngineOptions options, int context, TorchSetting setting) {
+        this.setting = setting;
         Architecture shape = model.architecture();
+        Arithmetic arithmetic = setting.arithmetic();
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
-        manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
-        LinearKind kind = LinearKind.of(model.manifest().quantization());
-        script = Script.compile(manager, ProgramText.CLASS_NAME, ProgramText.of(shape, model.draft(), kind, range));
-        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager), options.slots());
+        manager = setting.manager();
+        String text = ProgramText.of(shape, model.draft(), arithmetic, setting.range(), setting.scriptDevice());
+        script = Script.compile(manager, ProgramText.CLASS_NAME, text);
+        shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager, arithmetic.maskType()), options.slots());
         boolean large = model.weights() >= LARGE_MODEL;
         if (large) {
             NativeHeap.giveBackBlocks();
         }
-        try (Int8Matrices int8 = new Int8Matrices(model, manager, script)) {
-            weights = new TorchWeights(model, manager, kind, int8, values);
+        try (Matrices matrices = setting.matrices(model, manager, script, values)) {
+            weights = new TorchWeights(model, manager, matrices, values);
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
             close();
@@ -98,50 +115,76 @@ public final class TorchProgram implements DecoderProgram {
                 new Shape(cacheRows, shape.headDim() / 2, 2),
                 DataType.FLOAT32));
         rotary = values.keep(script.call("complexPairs", values.of(angles)));
-        int batchRows = Math.max(options.maxNodes(), options.prefillChunk());
-        tap = values.of(values.keep(manager.create(new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)));
+        batchRows = Math.max(options.maxNodes(), options.prefillChunk());
+        tap = tensors(1, new Shape(batchRows, shape.hiddenSize()), DataType.FLOAT32)
+                .getFirst();
         caches = caches(shape, shape.layers(), options.slots(), cacheRows);
         draftCaches = caches(shape, model.draft().forkedLayers(), options.slots(), cacheRows);
-        undrafted = tensors(options.slots(), new Shape(UNDRAFTED_ROWS, shape.hiddenSize()));
+        undrafted = tensors(options.slots(), new Shape(UNDRAFTED_ROWS, shape.hiddenSize()), DataType.FLOAT32);
+    }
+
+    /**
+     * Runs the largest forward once: a device's libraries begin with their first call, and what it takes of the device's memory is
+     * libtorch's from now on.
+     */
+    private TorchProgram warm(int context) {
+        try {
+            int rows = Math.min(batchRows, context);
+            List<Rows> last = List.of(new Rows(0, context - rows, new RowShape.Run(rows)));
+            Selection.Part root = new Selection.Part(new AcceptanceRule.Greedy(), DraftTree.ROOT_ONLY, context - 1);
+            verify(new int[rows], last, new Choice(rows - 1, new Selection(List.of(root))));
+            if (heads > 0) {
+                draft(IntStream.range(0, rows).toArray(), last, new DraftShape(heads, 1));
+            }
+            return this;
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
     }
 
     private List<IValue> caches(Architecture shape, int layers, int slots, int rows) {
-        return tensors(slots, new Shape(2L * layers, 1, shape.kvHeads(), rows, shape.headDim()));
+        Shape size = new Shape(2L * layers, 1, shape.kvHeads(), rows, shape.headDim());
+        return tensors(slots, size, setting.arithmetic().cacheType());
     }
 
-    private List<IValue> tensors(int count, Shape size) {
+    private List<IValue> tensors(int count, Shape size, DataType type) {
         return IntStream.range(0, count)
-                .mapToObj(slot -> values.of(values.keep(manager.create(size, DataType.FLOAT32))))
+                .mapToObj(slot -> values.of(values.keep(manager.create(size, type))))
                 .toList();
     }
 
     @Override
     public long busyNanos() {
-        return script.busyNanos();
+        return script.busyNanos() + readingNanos;
+    }
+
+    @Override
+    public OptionalLong deviceNanos() {
+        return setting.clock().map(clock -> OptionalLong.of(clock.nanos())).orElse(OptionalLong.empty());
     }
 
     @Override
     public double[] verify(int[] ids, List<Rows> rows, Choice choice) {
         try (Values scope = new Values()) {
             SelectionNumbers selection = new SelectionNumbers(choice.selection());
-            List<IValue> arguments = forwardArguments(ids, rows, scope);
+            Numbers numbers =
+                    forwardNumbers(ids, rows).with(selection.uniforms()).with(selection.parents());
+            List<IValue> arguments = forwardArguments(numbers, rows, scope);
             arguments.add(scope.of(choice.from()));
             arguments.add(scope.list(selection.rules()));
             arguments.add(scope.list(selection.settings()));
-            arguments.add(scope.list(selection.uniforms()));
-            arguments.add(scope.list(selection.parents()));
             IValue result = call("verify", arguments, scope);
-            return choice.from() == ids.length
-                    ? new double[0]
-                    : scope.keep(result.toTensor(manager)).toDoubleArray();
+            return choice.from() == ids.length ? new double[0] : read(result, PtNDArray::toDoubleArray, scope);
         }
     }
 
     @Override
     public double[] logProbabilities(int[] ids, Rows rows) {
         try (Values scope = new Values()) {
-            IValue result = call("logProbabilities", forwardArguments(ids, List.of(rows), scope), scope);
-            return scope.keep(result.toTensor(manager)).toDoubleArray();
+            List<Rows> one = List.of(rows);
+            IValue result = call("logProbabilities", forwardArguments(forwardNumbers(ids, one), one, scope), scope);
+            return read(result, PtNDArray::toDoubleArray, scope);
         }
     }
 
@@ -149,8 +192,8 @@ public final class TorchProgram implements DecoderProgram {
     public float[] logits(int[] ids) {
         try (Values scope = new Values()) {
             List<Rows> rows = List.of(new Rows(0, 0, new RowShape.Run(ids.length)));
-            IValue result = call("logits", forwardArguments(ids, rows, scope), scope);
-            return scope.keep(result.toTensor(manager)).toFloatArray();
+            IValue result = call("logits", forwardArguments(forwardNumbers(ids, rows), rows, scope), scope);
+            return read(result, PtNDArray::toFloatArray, scope);
         }
     }
 
@@ -165,7 +208,7 @@ public final class TorchProgram implements DecoderProgram {
                     new ArrayList<>(List.of(
                             states, weights.residuals, weights.residualBiases, weights.headLmHeads, scope.of(heads))),
                     scope);
-            return scope.keep(result.toTensor(manager)).toFloatArray();
+            return read(result, PtNDArray::toFloatArray, scope);
         }
     }
 
@@ -188,9 +231,7 @@ public final class TorchProgram implements DecoderProgram {
             arguments.add(scope.of(wanted.heads()));
             arguments.add(scope.of(wanted.ranks()));
             IValue result = call("draft", arguments, scope);
-            return wanted.ranks() == 0
-                    ? new long[0]
-                    : scope.keep(result.toTensor(manager)).toLongArray();
+            return wanted.ranks() == 0 ? new long[0] : read(result, PtNDArray::toLongArray, scope);
         }
     }
 
@@ -208,31 +249,83 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     private IValue call(String method, List<IValue> arguments, Values scope) {
+        setting.clock().ifPresent(DeviceClock::start);
         return scope.keep(script.call(method, arguments.toArray(IValue[]::new)));
     }
 
-    private List<IValue> forwardArguments(int[] ids, List<Rows> rows, Values scope) {
-        List<IValue> arguments = new ArrayList<>(List.of(
-                weights.embedding,
-                weights.layers,
-                weights.norms,
-                weights.lmHead,
-                rotary,
-                tap,
-                scope.list(ids),
-                cachesOf(caches, rows, scope)));
+    /** The one transfer from the device, which waits for all that was called. */
+    private <T> T read(IValue result, Function<PtNDArray, T> reader, Values scope) {
+        long start = System.nanoTime();
+        setting.clock().ifPresent(DeviceClock::stop);
+        T numbers = reader.apply(scope.keep(result.toTensor(manager)));
+        setting.clock().ifPresent(DeviceClock::add);
+        readingNanos += System.nanoTime() - start;
+        return numbers;
+    }
+
+    /**
+     * What a call uploads.
+     *
+     * @param rows of the forward, some of which may be there for the device alone
+     * @param values two numbers for each of them, and others
+     */
+    private record Numbers(int rows, List<Double> values) {
+        /** A number of each token's row, then its position. */
+        static Numbers of(int[] numbers, List<Rows> rows, int padded) {
+            List<Double> values = new ArrayList<>(2 * padded);
+            Arrays.stream(numbers).forEach(number -> values.add((double) number));
+            fill(values, padded);
+            for (Rows each : rows) {
+                for (int row = 0; row < each.shape().count(); row++) {
+                    values.add((double) each.start() + each.shape().depth(row));
+                }
+            }
+            fill(values, 2 * padded);
+            return new Numbers(padded, values);
+        }
+
+        private static void fill(List<Double> values, int size) {
+            while (values.size() < size) {
+                values.add(0.0);
+            }
+        }
+
+        Numbers with(List<? extends Number> more) {
+            more.forEach(number -> values.add(number.doubleValue()));
+            return this;
+        }
+
+        List<IValue> arguments(Values scope) {
+            double[] all = values.stream().mapToDouble(Double::doubleValue).toArray();
+            return List.of(scope.list(all), scope.of(rows));
+        }
+    }
+
+    private Numbers forwardNumbers(int[] ids, List<Rows> rows) {
+        return Numbers.of(ids, rows, setting.arithmetic().rows(ids.length));
+    }
+
+    private List<IValue> forwardArguments(Numbers numbers, List<Rows> rows, Values scope) {
+        List<IValue> arguments =
+                new ArrayList<>(List.of(weights.embedding, weights.layers, weights.norms, weights.lmHead, rotary, tap));
+        arguments.addAll(numbers.arguments(scope));
+        arguments.add(cachesOf(caches, rows, scope));
         arguments.addAll(placeOf(rows, scope));
         return arguments;
     }
 
     private List<IValue> draftArguments(IValue source, int[] accepted, List<Rows> rows, Values scope) {
-        List<IValue> arguments = new ArrayList<>(List.of(
-                weights.forkLayers,
-                weights.forkNorms,
-                rotary,
-                source,
-                cachesOf(draftCaches, rows, scope),
-                scope.list(accepted)));
+        List<Integer> last = new ArrayList<>();
+        int end = 0;
+        for (Rows each : rows) {
+            end += each.shape().count();
+            last.add(end - 1);
+        }
+        Numbers numbers = Numbers.of(accepted, rows, setting.arithmetic().rows(accepted.length))
+                .with(last);
+        List<IValue> arguments = new ArrayList<>(List.of(weights.forkLayers, weights.forkNorms, rotary, source));
+        arguments.addAll(numbers.arguments(scope));
+        arguments.add(cachesOf(draftCaches, rows, scope));
         arguments.addAll(placeOf(rows, scope));
         return arguments;
     }
@@ -260,5 +353,6 @@ public final class TorchProgram implements DecoderProgram {
         values.close();
         script.close();
         manager.close();
+        setting.close();
     }
 }

@@ -2,40 +2,26 @@ package dev.hydrallm.engine.torch;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
-import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.model.TensorGroup;
-import dev.hydrallm.model.TensorView;
-import dev.hydrallm.model.WeightFormat;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Supplier;
 
-/**
- * A packed model's tensors in the form the program takes them. Single-precision tensors are the model's own memory, which must stay
- * open as long as this; what is copied into another form is released there.
- */
+/** A packed model's tensors in the form the program takes them. */
 final class TorchWeights {
     private static final List<String> LAYER_MATRICES = List.of("qkv", "o", "gate_up", "down");
 
     private final PackedModel model;
     private final PtNDManager manager;
-    private final LinearKind kind;
-    private final Int8Matrices int8;
+    private final Matrices matrices;
     private final Values values;
-
-    /** Tensors in single precision, for those that are used twice. */
-    private final Map<String, PtNDArray> singles = new HashMap<>();
 
     /** Embedding: codes and scales, or values alone. */
     final IValue embedding;
@@ -50,25 +36,23 @@ final class TorchWeights {
     final IValue headLmHeads;
 
     /**
-     * Loads them, on several threads where they are packed.
+     * Loads them, on several threads where they are packed or sent to a device.
      *
      * @param values what is loaded is kept here, also when this throws
      */
-    TorchWeights(PackedModel model, PtNDManager manager, LinearKind kind, Int8Matrices int8, Values values) {
+    TorchWeights(PackedModel model, PtNDManager manager, Matrices matrices, Values values) {
         this.model = model;
         this.manager = manager;
-        this.kind = kind;
-        this.int8 = int8;
+        this.matrices = matrices;
         this.values = values;
         DraftLayout draft = model.draft();
         int layerCount = model.architecture().layers();
         boolean forked = draft.forkedLayers() > 0;
         boolean heads = draft.heads() > 0;
-        embedding = embeddingTable();
+        embedding = matrices.embedding();
         // All that is packed begins here, in the file's order.
         Supplier<IValue> baseMatrices = layerMatrices("layers.", layerCount);
-        Supplier<IValue> baseHead =
-                matrix(model.architecture().tiedEmbeddings() ? "embedding.weight" : "lm_head.weight");
+        Supplier<IValue> baseHead = matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
         Supplier<IValue> forkMatrices = layerMatrices("fork.", draft.forkedLayers());
         Supplier<IValue> residualMatrices = heads ? residualMatrices(draft) : list(List.of());
         Supplier<IValue> ownHeads = draft.sharedLmHead() ? list(List.of()) : headMatrices(draft);
@@ -83,25 +67,11 @@ final class TorchWeights {
         headLmHeads = heads && !draft.sharedLmHead() ? ownHeads.get() : repeated(lmHead, Math.max(1, draft.heads()));
     }
 
-    private IValue embeddingTable() {
-        String name = "embedding.weight";
-        if (kind == LinearKind.FLOAT) {
-            return values.tensors(List.of(values.keep(single(name))));
-        }
-        if (model.manifest().quantization().get(TensorGroup.EMBEDDING) instanceof WeightFormat.Floats) {
-            // Numbers are codes whose scale is 1: they are looked up as exactly as they are stored.
-            long vocabulary = model.architecture().vocabSize();
-            return values.tensors(List.of(tensor(name), values.keep(manager.ones(new Shape(vocabulary)))));
-        }
-        Int8Matrix rows = values.own(int8.embedding());
-        return values.tensors(List.of(values.keep(int8.codes(rows)), values.keep(int8.scales(rows))));
-    }
-
     private Supplier<IValue> layerMatrices(String prefix, int count) {
         List<Supplier<IValue>> matrices = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             for (String name : LAYER_MATRICES) {
-                matrices.add(matrix(prefix + i + "." + name + ".weight"));
+                matrices.add(matrix(prefix + i + "." + name));
             }
         }
         return list(matrices);
@@ -163,12 +133,12 @@ final class TorchWeights {
     private Supplier<IValue> residualMatrices(DraftLayout draft) {
         List<String> firsts = new ArrayList<>();
         for (int k = 0; k < draft.heads(); k++) {
-            firsts.add(residual(k, 0) + ".weight");
+            firsts.add(residual(k, 0));
         }
-        List<Supplier<IValue>> matrices = new ArrayList<>(List.of(matrix(firsts)));
+        List<Supplier<IValue>> matrices = new ArrayList<>(List.of(this.matrices.begin(firsts)));
         for (int k = 0; k < draft.heads(); k++) {
             for (int j = 1; j < draft.residualLayers(); j++) {
-                matrices.add(matrix(residual(k, j) + ".weight"));
+                matrices.add(matrix(residual(k, j)));
             }
         }
         return list(matrices);
@@ -188,10 +158,17 @@ final class TorchWeights {
         return values.tensors(tensors);
     }
 
+    private PtNDArray stacked(List<String> names) {
+        try (Values parts = new Values()) {
+            PtNDArray joined = Matrices.joined(names.stream().map(this::view).toList(), parts);
+            return values.keep(joined.toType(DataType.FLOAT32, true));
+        }
+    }
+
     private Supplier<IValue> headMatrices(DraftLayout draft) {
         List<Supplier<IValue>> matrices = new ArrayList<>();
         for (int k = 0; k < draft.heads(); k++) {
-            matrices.add(matrix("heads." + k + ".lm_head.weight"));
+            matrices.add(matrix("heads." + k + ".lm_head"));
         }
         return list(matrices);
     }
@@ -209,80 +186,14 @@ final class TorchWeights {
     }
 
     private Supplier<IValue> matrix(String name) {
-        return matrix(List.of(name));
+        return matrices.begin(List.of(name));
     }
 
-    /** The rows of several matrices below each other as one. */
-    private Supplier<IValue> matrix(List<String> names) {
-        if (kind == LinearKind.FLOAT) {
-            return () -> values.of(stacked(names));
-        }
-        Int8Matrices.Begun packed = int8.begin(names.stream()
-                .map(name -> name.substring(0, name.length() - ".weight".length()))
-                .toList());
-        return () -> values.keep(int8.take(packed));
-    }
-
-    /** Tensors below each other, in single precision. */
-    private PtNDArray stacked(List<String> names) {
-        if (names.size() == 1) {
-            return single(names.getFirst());
-        }
-        PtNDArray stack;
-        try (Values parts = new Values()) {
-            PtNDArray joined = joined(names.stream().map(this::view).toList(), parts);
-            // A copy in any case: concatenating made one.
-            stack = values.keep(joined.toType(DataType.FLOAT32, true));
-        }
-        names.forEach(model::release);
-        return stack;
-    }
-
-    /** Tensors below each other. */
-    static PtNDArray joined(List<PtNDArray> tensors, Values scope) {
-        tensors.forEach(scope::keep);
-        PtNDArray joined = tensors.getFirst();
-        for (PtNDArray tensor : tensors.subList(1, tensors.size())) {
-            joined = scope.keep(joined.concat(tensor, 0));
-        }
-        return joined;
-    }
-
-    /** A tensor that is in the form the program takes already. */
     private PtNDArray tensor(String name) {
         return values.keep(view(name));
     }
 
-    private PtNDArray single(String name) {
-        return singles.computeIfAbsent(name, this::toSingle);
-    }
-
-    private PtNDArray toSingle(String name) {
-        PtNDArray view = view(name);
-        if (view.getDataType() == DataType.FLOAT32) {
-            return values.keep(view);
-        }
-        PtNDArray single;
-        try (view) {
-            single = values.keep(view.toType(DataType.FLOAT32, true));
-        }
-        model.release(name);
-        return single;
-    }
-
-    /** The model's memory as a tensor, without a copy. */
     private PtNDArray view(String name) {
-        TensorView view = model.tensor(name);
-        DataType type = switch (view.dtype()) {
-            case F32 -> DataType.FLOAT32;
-            case F16 -> DataType.FLOAT16;
-            case I8 -> DataType.INT8;
-            default -> throw new IllegalStateException(name + " has type " + view.dtype());
-        };
-        return Int8Matrices.tensor(
-                manager,
-                view.data(),
-                new Shape(view.shape().stream().mapToLong(Long::longValue).toArray()),
-                type);
+        return Matrices.tensor(manager, model.tensor(name));
     }
 }

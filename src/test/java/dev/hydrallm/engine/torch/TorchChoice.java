@@ -20,7 +20,7 @@ public final class TorchChoice implements AutoCloseable {
         TorchNatives.load();
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         Architecture any = new Architecture(8, 8, 8, 1, 1, 1, 4, 1e-5, 10_000, 8, true);
-        String text = ProgramText.of(any, DraftLayout.NONE, LinearKind.FLOAT, ActivationRange.FULL);
+        String text = ProgramText.of(any, DraftLayout.NONE, Arithmetic.CPU_SINGLE, ActivationRange.FULL, "cpu");
         script = Script.compile(manager, ProgramText.CLASS_NAME, text);
     }
 
@@ -40,10 +40,14 @@ public final class TorchChoice implements AutoCloseable {
                     scope.of(scope.keep(manager.create(logits, shape))),
                     scope.of(numbers.rules()[0]),
                     scope.list(numbers.settings()),
-                    scope.list(numbers.uniforms()),
+                    scope.of(scope.keep(manager.create(numbers.uniforms().stream()
+                            .mapToDouble(Double::doubleValue)
+                            .toArray()))),
                     scope.of(scope.keep(
                             manager.create(Arrays.stream(tokens).asLongStream().toArray()))),
-                    scope.list(numbers.parents())));
+                    scope.of(scope.keep(manager.create(numbers.parents().stream()
+                            .mapToLong(Integer::longValue)
+                            .toArray())))));
             return scope.keep(result.toTensor(manager)).toDoubleArray();
         }
     }
