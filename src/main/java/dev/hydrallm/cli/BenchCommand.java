@@ -161,6 +161,7 @@ final class BenchCommand implements Callable<Integer> {
         List<Speculation> ways = new ArrayList<>(List.of(Speculation.adaptive(tree)));
         trees.forEach(each -> ways.add(Speculation.whole(each)));
         return report(pack)
+                .on(Models.gpuFigures(pack, modelOptions).orElse(null))
                 .withSteps(
                         new StepBenchmark(engine, StepBenchmark.usualContext(engine), steps).run(widest, NODE_COUNTS))
                 .withSpeed(temperature, new SpeedBenchmark(engine, prompts, rule(), tokens, repeats).run(ways));
@@ -180,6 +181,7 @@ final class BenchCommand implements Callable<Integer> {
     private BenchReport comparison(PackedModel pack, DraftTree tree, Path directory) {
         ModelOptions otherOptions = new ModelOptions();
         otherOptions.model = directory;
+        otherOptions.on = modelOptions.on;
         try (PackedModel other = Models.open(otherOptions);
                 Engine first = engine(pack, modelOptions.threads);
                 Engine second = engine(other, modelOptions.threads)) {
@@ -204,6 +206,7 @@ final class BenchCommand implements Callable<Integer> {
         ModelOptions options = new ModelOptions();
         options.context = modelOptions.context;
         options.threads = threads;
+        options.on = modelOptions.on;
         return Models.engine(pack, options, 1);
     }
 

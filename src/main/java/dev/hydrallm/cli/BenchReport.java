@@ -1,6 +1,7 @@
 package dev.hydrallm.cli;
 
 import dev.hydrallm.decoding.Speculation;
+import dev.hydrallm.engine.GpuFigures;
 import dev.hydrallm.evaluation.ComparisonBenchmark;
 import dev.hydrallm.evaluation.ContentionBenchmark;
 import dev.hydrallm.evaluation.Machine;
@@ -23,35 +24,51 @@ record BenchReport(
         List<SoakBenchmark.Line> soak,
         List<ContentionBenchmark.Line> contention,
         @Nullable String comparedWith,
-        List<ComparisonBenchmark.Line> comparison)
+        List<ComparisonBenchmark.Line> comparison,
+        @Nullable GpuFigures gpu)
         implements Report {
 
     static BenchReport of(Machine machine, String model, int threads) {
-        return new BenchReport(machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of());
+        return new BenchReport(machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of(), null);
     }
 
     BenchReport withSteps(List<StepBenchmark.Line> lines) {
         return new BenchReport(
-                machine, model, threads, lines, temperature, speed, soak, contention, comparedWith, comparison);
+                machine, model, threads, lines, temperature, speed, soak, contention, comparedWith, comparison, gpu);
     }
 
     BenchReport withSpeed(double temperature, List<SpeedBenchmark.Line> lines) {
         return new BenchReport(
-                machine, model, threads, steps, temperature, lines, soak, contention, comparedWith, comparison);
+                machine, model, threads, steps, temperature, lines, soak, contention, comparedWith, comparison, gpu);
     }
 
     BenchReport withSoak(List<SoakBenchmark.Line> lines) {
         return new BenchReport(
-                machine, model, threads, steps, temperature, speed, lines, contention, comparedWith, comparison);
+                machine, model, threads, steps, temperature, speed, lines, contention, comparedWith, comparison, gpu);
     }
 
     BenchReport withContention(List<ContentionBenchmark.Line> lines) {
         return new BenchReport(
-                machine, model, threads, steps, temperature, speed, soak, lines, comparedWith, comparison);
+                machine, model, threads, steps, temperature, speed, soak, lines, comparedWith, comparison, gpu);
     }
 
     BenchReport withComparison(String other, List<ComparisonBenchmark.Line> lines) {
-        return new BenchReport(machine, model, threads, steps, temperature, speed, soak, contention, other, lines);
+        return new BenchReport(machine, model, threads, steps, temperature, speed, soak, contention, other, lines, gpu);
+    }
+
+    BenchReport on(@Nullable GpuFigures figures) {
+        return new BenchReport(
+                machine,
+                model,
+                threads,
+                steps,
+                temperature,
+                speed,
+                soak,
+                contention,
+                comparedWith,
+                comparison,
+                figures);
     }
 
     /** The machine and every part that is there. */
@@ -65,7 +82,12 @@ record BenchReport(
                 contention.isEmpty() ? threads + " thread(s)" : "threads as below",
                 machine.system(),
                 machine.java()));
+        if (gpu != null) {
+            text.append("%s: a copy within its memory %,.0f GB/s, read and written; a forward reads %.2f GB, drafting %.2f GB%n"
+                    .formatted(gpu.device(), gpu.copyRate() / 1e9, gpu.baseBytes() / 1e9, gpu.draftBytes() / 1e9));
+        }
         append(text, steps, stepTable(), style);
+        append(text, steps.stream().filter(line -> line.device() != null).toList(), deviceTable(), style);
         append(text, speed, speedTable(), style);
         append(text, soak, soakTable(), style);
         append(text, contention, contentionTable(), style);
@@ -88,6 +110,27 @@ record BenchReport(
                 spread(line.step(), 2),
                 Table.number(line.step().median(), 2),
                 Table.number(100 * line.overhead(), 1)));
+        return table;
+    }
+
+    /** By the device's own clock: what of a step it computed, and how fast it read the weights, as part of a copy's speed. */
+    private Table deviceTable() {
+        Table table = new Table(
+                "nodes", "verify, device ms", "draft, device ms", "verify GB/s", "of a copy %", "draft GB/s");
+        for (StepBenchmark.Line line : steps) {
+            StepBenchmark.DeviceTimes times = line.device();
+            if (times != null && gpu != null) {
+                double verify = gpu.baseBytes() / times.verify().median() * 1e3;
+                double draft = gpu.draftBytes() / times.draft().median() * 1e3;
+                table.row(
+                        String.valueOf(line.nodes()),
+                        spread(times.verify(), 2),
+                        spread(times.draft(), 2),
+                        Table.number(verify / 1e9, 0),
+                        Table.number(100 * verify / gpu.copyRate(), 0),
+                        Table.number(draft / 1e9, 0));
+            }
+        }
         return table;
     }
 

@@ -52,9 +52,12 @@ final class ModelOptions {
             names = "--engine",
             paramLabel = "KIND",
             description =
-                    "kernels: Hydra's own, for 8 and 4 bits. torch: libtorch's operators. auto: the kernels where they can"
-                            + " run the model. Default: auto.")
+                    "kernels: Hydra's own, for 8 and 4 bits on a processor. torch: libtorch's operators. auto: libtorch on a"
+                            + " GPU, else the kernels where they can run the model. Default: auto.")
     EngineOptions.Kind engine = EngineOptions.Kind.AUTO;
+
+    @Mixin
+    DeviceOptions on = new DeviceOptions();
 
     @Option(
             names = "--tree",

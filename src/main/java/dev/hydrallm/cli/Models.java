@@ -4,6 +4,7 @@ import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.GpuFigures;
 import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.engine.ModelScorer;
 import dev.hydrallm.engine.Programs;
@@ -107,11 +108,16 @@ final class Models {
         return Programs.threads(pack, engineOptions(options));
     }
 
+    /** What a loaded model's steps are held against on a GPU. */
+    static Optional<GpuFigures> gpuFigures(PackedModel pack, ModelOptions options) {
+        return Programs.gpuFigures(pack, engineOptions(options));
+    }
+
     private static EngineOptions engineOptions(ModelOptions options) {
-        return EngineOptions.DEFAULT
+        return options.on.applyTo(EngineOptions.DEFAULT
                 .withContextLength(options.context)
                 .withThreads(options.threads)
-                .on(options.engine);
+                .on(options.engine));
     }
 
     /**

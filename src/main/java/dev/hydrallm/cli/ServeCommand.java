@@ -83,6 +83,8 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);
         set("hydra.engine", model.engine);
+        set("hydra.device", model.on.device);
+        set("hydra.precision", model.on.precision);
         set("hydra.load.threads", model.load.threads);
         set("hydra.load.read-size", model.load.readSize);
         set("hydra.load.direct-io", model.load.directIo);

@@ -1,5 +1,6 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.engine.Device;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.serving.ModelOpener;
 import dev.hydrallm.serving.ServingConfig;
@@ -48,6 +49,8 @@ final class ServerModel implements ModelOpener {
                 options.context,
                 options.threads,
                 options.engine,
+                options.on.device,
+                options.on.precision,
                 options.load.options(),
                 options.noSpeculation);
     }
@@ -82,6 +85,8 @@ final class ServerModel implements ModelOpener {
         options.context = config.context();
         options.threads = config.threads();
         options.engine = engine(config.engine());
+        options.on.device = Device.named(config.device());
+        options.on.precision = DeviceOptions.precision(config.precision());
         options.load.threads = config.load().threads();
         options.load.readSize = config.load().readSize();
         options.load.directIo = config.load().directIo();

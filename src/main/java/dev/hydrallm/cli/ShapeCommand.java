@@ -62,6 +62,13 @@ final class ShapeCommand implements Callable<Integer> {
     int steps;
 
     @Option(
+            names = "--committed",
+            paramLabel = "TOKENS",
+            description = "Tokens before the measured steps. Default: 200, or half of a smaller context.")
+    @Nullable
+    Integer committed;
+
+    @Option(
             names = "--tokens",
             paramLabel = "N",
             defaultValue = "32",
@@ -81,6 +88,9 @@ final class ShapeCommand implements Callable<Integer> {
             description = "CPU threads. Default: one for a small model, else all this process may use.")
     int threads;
 
+    @Mixin
+    DeviceOptions on = new DeviceOptions();
+
     @Option(
             names = "--save",
             paramLabel = "DIR",
@@ -99,6 +109,10 @@ final class ShapeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         if (tokens < 1 || repeats < 1 || steps < 4) {
             throw new IllegalArgumentException("--tokens and --repeats must be at least 1, --steps at least 4");
+        }
+        if (committed != null && (committed < 1 || committed >= shape.context)) {
+            throw new IllegalArgumentException(
+                    "--committed must be from 1 on and below --context " + shape.context + ", not " + committed);
         }
         if (nodes.length == 0 || Arrays.stream(nodes).anyMatch(count -> count < 1)) {
             throw new IllegalArgumentException("--nodes must be numbers from 1 on, as in 1,8");
@@ -124,6 +138,7 @@ final class ShapeCommand implements Callable<Integer> {
     private BenchReport measure(Path packed) {
         ModelOptions options = new ModelOptions();
         options.threads = threads;
+        options.on = on;
         try (PackedModel pack = PackedModel.open(packed);
                 Engine engine = Models.engine(pack, options, 1)) {
             DraftTree tree = TextModel.treeOf(pack, Optional.empty());
@@ -134,9 +149,14 @@ final class ShapeCommand implements Callable<Integer> {
             SpeedBenchmark speed =
                     new SpeedBenchmark(engine, List.of(prompt), new AcceptanceRule.Greedy(), tokens, repeats);
             return BenchReport.of(Machine.here(), Models.label(pack), Models.threads(pack, options))
-                    .withSteps(new StepBenchmark(engine, StepBenchmark.usualContext(engine), steps).run(tree, nodes))
+                    .on(Models.gpuFigures(pack, options).orElse(null))
+                    .withSteps(new StepBenchmark(engine, committed(engine), steps).run(tree, nodes))
                     .withSpeed(0, speed.run(List.of()));
         }
+    }
+
+    private int committed(Engine engine) {
+        return committed == null ? StepBenchmark.usualContext(engine) : committed;
     }
 
     /** The weights, and the keys and values of a whole context, stand in memory at once; what else is needed is far less. */

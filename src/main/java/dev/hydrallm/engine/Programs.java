@@ -1,9 +1,11 @@
 package dev.hydrallm.engine;
 
 import dev.hydrallm.engine.cpu.CpuProgram;
+import dev.hydrallm.engine.torch.GpuMeasure;
 import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.engine.torch.TorchProgram;
 import dev.hydrallm.model.PackedModel;
+import java.util.Optional;
 
 /** Which program runs a model: libtorch's operators on a GPU, on a processor the kernels where they can. */
 public final class Programs {
@@ -51,6 +53,13 @@ public final class Programs {
                         ? Device.CPU
                         : Device.Cuda.FIRST;
         };
+    }
+
+    /** What the steps of a model that was loaded with these options are held against; empty on a processor. */
+    public static Optional<GpuFigures> gpuFigures(PackedModel model, EngineOptions options) {
+        return kind(model, options) == EngineOptions.Kind.TORCH && device(options) instanceof Device.Cuda gpu
+                ? Optional.of(GpuMeasure.of(model, options, gpu))
+                : Optional.empty();
     }
 
     /** The threads that compute. */

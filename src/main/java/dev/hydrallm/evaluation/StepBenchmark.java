@@ -7,6 +7,7 @@ import dev.hydrallm.decoding.Engine;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What one step costs against the number of nodes it verifies, at a fixed context. */
 public final class StepBenchmark {
@@ -23,8 +24,13 @@ public final class StepBenchmark {
      * @param draft forked layers over one accepted token, and the heads
      * @param step both, with all that Java does between
      * @param overhead share of the step's wall time outside the device's programs, 0 to 1
+     * @param device of the same by the clock of a device that has one
      */
-    public record Line(int nodes, Summary verify, Summary draft, Summary step, double overhead) {}
+    public record Line(
+            int nodes, Summary verify, Summary draft, Summary step, double overhead, @Nullable DeviceTimes device) {}
+
+    /** From the first operator to the last, ms. */
+    public record DeviceTimes(Summary verify, Summary draft) {}
 
     /**
      * A benchmark on one engine; uses its slot 0.
@@ -68,12 +74,16 @@ public final class StepBenchmark {
         double[] verify = new double[repeats];
         double[] draft = new double[repeats];
         double[] step = new double[repeats];
+        double[] deviceVerify = new double[repeats];
+        double[] deviceDraft = new double[repeats];
         long busy = 0;
         for (int i = -repeats / 4; i < repeats; i++) {
             long busyBefore = engine.busyNanos();
+            long device = engine.deviceNanos().orElse(0);
             long start = System.nanoTime();
             engine.verify(List.of(new Engine.TreeQuery(0, contextTokens, tokens, tree, RULE)));
             long verified = System.nanoTime();
+            long deviceVerified = engine.deviceNanos().orElse(0);
             engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, new DraftShape(tree.depth(), tree.width()))));
             long end = System.nanoTime();
             if (i >= 0) {
@@ -81,9 +91,15 @@ public final class StepBenchmark {
                 draft[i] = (end - verified) / 1e6;
                 step[i] = (end - start) / 1e6;
                 busy += engine.busyNanos() - busyBefore;
+                deviceVerify[i] = (deviceVerified - device) / 1e6;
+                deviceDraft[i] = (engine.deviceNanos().orElse(0) - deviceVerified) / 1e6;
             }
         }
         double wall = Arrays.stream(step).sum() * 1e6;
-        return new Line(tree.nodes(), Summary.of(verify), Summary.of(draft), Summary.of(step), 1 - busy / wall);
+        DeviceTimes device = engine.deviceNanos().isPresent()
+                ? new DeviceTimes(Summary.of(deviceVerify), Summary.of(deviceDraft))
+                : null;
+        return new Line(
+                tree.nodes(), Summary.of(verify), Summary.of(draft), Summary.of(step), 1 - busy / wall, device);
     }
 }

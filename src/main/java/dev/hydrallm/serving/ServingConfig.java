@@ -46,9 +46,20 @@ public interface ServingConfig {
     @WithDefault("0")
     int context();
 
-    /** What computes: {@code kernels}, Hydra's own, {@code torch}, or {@code auto}: the kernels where they can. */
+    /**
+     * What computes: {@code kernels}, Hydra's own on a processor, {@code torch}, or {@code auto}: libtorch on a GPU, else the
+     * kernels where they can.
+     */
     @WithDefault("auto")
     String engine();
+
+    /** Where: {@code cpu}, {@code cuda}, {@code cuda:N}, or {@code auto}: the first GPU where libtorch can use one. */
+    @WithDefault("auto")
+    String device();
+
+    /** What a GPU computes in where weights are not quantized: {@code half} or {@code single}. */
+    @WithDefault("half")
+    String precision();
 
     /** CPU threads; 0 is all this process may use, on libtorch one for a small model. */
     @WithDefault("0")

@@ -8,6 +8,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.engine.EngineOptions.Precision;
+import dev.hydrallm.engine.torch.Gpu;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.testing.Shared;
@@ -19,6 +21,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.assertj.core.api.SoftAssertions;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -68,11 +71,22 @@ class GoldenTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})
     void idsAcceptLengthsAndLogitsAreThoseOfTheOriginal(int forkedLayers) throws IOException {
+        check(forkedLayers, EngineOptions.DEFAULT.on(Device.CPU));
+    }
+
+    @ParameterizedTest
+    @Tag("gpu")
+    @ValueSource(ints = {0, 1, 2})
+    void theyAreOnAGpu(int forkedLayers) throws IOException {
+        check(forkedLayers, Gpu.options(EngineOptions.DEFAULT).in(Precision.SINGLE));
+    }
+
+    private void check(int forkedLayers, EngineOptions options) throws IOException {
         List<Case> cases = cases(forkedLayers);
         assertThat(cases).hasSize(8);
         SoftAssertions softly = new SoftAssertions();
         try (PackedModel pack = SharedPacks.write(folder, forkedLayers);
-                ModelEngine engine = ModelEngine.load(pack, EngineOptions.DEFAULT)) {
+                ModelEngine engine = ModelEngine.load(pack, options)) {
             for (Case golden : cases) {
                 checkGeneration(softly, engine, golden);
                 checkLogits(softly, engine, golden);

@@ -3,6 +3,7 @@ package dev.hydrallm.engine.torch;
 import ai.djl.ndarray.types.DataType;
 import dev.hydrallm.engine.EngineOptions.Precision;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.WeightFormat;
 import java.util.Map;
@@ -104,6 +105,15 @@ enum Arithmetic {
     /** What a linear map takes of float tensors. */
     DataType linearType() {
         return this == GPU_HALF ? DataType.FLOAT16 : DataType.FLOAT32;
+    }
+
+    /** The bytes that a matrix takes. */
+    long bytes(PackLayout.Matrix matrix) {
+        return switch (this) {
+            case GPU_INT8, CPU_INT8 -> matrix.rows() * (matrix.columns() + Float.BYTES);
+            case CPU_SINGLE, GPU_SINGLE, GPU_HALF ->
+                matrix.rows() * matrix.columns() * linearType().getNumOfBytes();
+        };
     }
 
     /**

@@ -57,18 +57,17 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
         for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
             bytes += switch (part) {
                 case PackLayout.Vector vector -> vector.length() * Float.BYTES;
-                case PackLayout.Matrix matrix
-                when arithmetic == Arithmetic.GPU_INT8 ->
-                    matrix.rows() * (matrix.columns() + Float.BYTES) + lookedUpAsNumbers(matrix, formats);
-                case PackLayout.Matrix matrix ->
-                    matrix.rows() * matrix.columns() * arithmetic.linearType().getNumOfBytes();
+                case PackLayout.Matrix matrix -> arithmetic.bytes(matrix) + lookedUpAsNumbers(matrix, formats, arithmetic);
             };
         }
         return bytes;
     }
 
-    private static long lookedUpAsNumbers(PackLayout.Matrix matrix, Map<TensorGroup, WeightFormat> formats) {
-        return matrix.group() == TensorGroup.EMBEDDING
+    /** An embedding of numbers beside codes stands there as numbers, too. */
+    private static long lookedUpAsNumbers(
+            PackLayout.Matrix matrix, Map<TensorGroup, WeightFormat> formats, Arithmetic arithmetic) {
+        return arithmetic == Arithmetic.GPU_INT8
+                        && matrix.group() == TensorGroup.EMBEDDING
                         && Objects.requireNonNull(formats.get(TensorGroup.EMBEDDING)) instanceof WeightFormat.Floats
                 ? matrix.rows() * matrix.columns() * Float.BYTES
                 : 0;
