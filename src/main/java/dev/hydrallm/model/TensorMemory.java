@@ -1,5 +1,6 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.LargePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -49,7 +50,7 @@ public final class TensorMemory implements AutoCloseable {
         Block block;
         if (ready == null || ready.isEmpty()) {
             Arena arena = Arena.ofShared();
-            block = new Block(NativeMemory.allocate(bytes, arena), arena);
+            block = new Block(LargePages.allocate(bytes, arena), arena);
         } else {
             block = ready.pop();
         }

@@ -13,6 +13,7 @@ import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.natives.LargePages;
 import dev.hydrallm.quantization.FourBit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -70,7 +71,7 @@ final class CpuWeights implements AutoCloseable {
         source = new Int8Source(model);
         Architecture shape = model.architecture();
         DraftLayout draft = model.draft();
-        memory = kernels.allocate(
+        memory = LargePages.allocate(
                 PackLayout.parts(shape, draft).stream()
                         .mapToLong(CpuWeights::bytes)
                         .sum(),
