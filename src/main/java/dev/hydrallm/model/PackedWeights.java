@@ -184,9 +184,7 @@ final class PackedWeights implements AutoCloseable {
             case null -> {}
             case ModelFormatException wrong ->
                 throw new ModelFormatException(String.valueOf(wrong.getMessage()), wrong);
-            case OutOfMemoryError none ->
-                throw new IllegalStateException(
-                        file + ": not enough memory: " + none.getMessage() + ": take a smaller model", none);
+            case IllegalStateException none -> throw new IllegalStateException(file + ": " + none.getMessage(), none);
             default -> throw new IllegalStateException(file + ": reading failed: " + failure, failure);
         }
     }
