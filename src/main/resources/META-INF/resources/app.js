@@ -60,7 +60,7 @@ function readForm() {
     top_p: Number($("top-p").value),
     // Always given, so that a comparison draws the same random numbers.
     seed: $("seed").value === "" ? Math.floor(Math.random() * LARGEST_SEED) : Number($("seed").value),
-    no_speculation: !$("speculation").checked,
+    speculation: $("speculation").value,
   };
   const maxTokens = Number($("max-tokens").value);
   if (mode() === "chat") {
@@ -209,14 +209,15 @@ function startGeneration() {
 
 function startComparison() {
   const asked = readForm();
-  const variant = (plain) => ({
+  const variant = (speculation) => ({
     ...asked,
-    request: { ...asked.request, body: { ...asked.request.body, no_speculation: plain } },
+    request: { ...asked.request, body: { ...asked.request.body, speculation } },
   });
+  const drafting = asked.request.body.speculation === "none" ? "adaptive" : asked.request.body.speculation;
   return whileRunning(async (signal) => {
-    const hydra = await run(variant(false), "With draft heads", signal);
+    const hydra = await run(variant(drafting), "With draft heads", signal);
     say("Now without speculation …");
-    const plain = await run(variant(true), "Plain decoding", signal);
+    const plain = await run(variant("none"), "Plain decoding", signal);
     say(summary(hydra, asked.request.body.seed));
     compare(hydra, plain);
     remember(asked, hydra.pane);

@@ -37,6 +37,8 @@ final class ArchitectureTest {
             .definedBy("dev.hydrallm.quantization..")
             .layer("evaluation")
             .definedBy("dev.hydrallm.evaluation..")
+            .layer("natives")
+            .definedBy("dev.hydrallm.natives..")
             .layer("hub")
             .definedBy("dev.hydrallm.hub..")
             .layer("cli")
@@ -51,6 +53,10 @@ final class ArchitectureTest {
             .whereLayer("hub")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("hub")
+            .mayNotAccessAnyLayer()
+            .whereLayer("natives")
+            .mayOnlyBeAccessedByLayers("engine", "model", "checkpoint")
+            .whereLayer("natives")
             .mayNotAccessAnyLayer()
             .whereLayer("serving")
             .mayOnlyBeAccessedByLayers("http", "cli")
@@ -101,9 +107,9 @@ final class ArchitectureTest {
 
     /** Others call what the system has. */
     @ArchTest
-    static final ArchRule ONLY_THE_KERNELS_ENGINE_LOADS_A_LIBRARY = noClasses()
+    static final ArchRule ONE_PACKAGE_LOADS_A_LIBRARY = noClasses()
             .that()
-            .resideOutsideOfPackage("dev.hydrallm.engine.cpu..")
+            .resideOutsideOfPackage("dev.hydrallm.natives..")
             .should()
             .callMethod(SymbolLookup.class, "libraryLookup", Path.class, Arena.class)
             .orShould()

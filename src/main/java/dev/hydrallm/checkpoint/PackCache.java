@@ -1,10 +1,10 @@
 package dev.hydrallm.checkpoint;
 
-import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.natives.Sha256;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -106,7 +106,7 @@ public final class PackCache {
         if (used.isPresent()) {
             describe(used.get().toRealPath(), inputs);
         }
-        byte[] digest = FileDigest.sha256().digest(inputs.toString().getBytes(StandardCharsets.UTF_8));
+        byte[] digest = Sha256.ofJava().digest(inputs.toString().getBytes(StandardCharsets.UTF_8));
         return Checkpoint.nameOf(real).replace("/", "--") + "-" + HexFormat.of().formatHex(digest, 0, 8);
     }
 

@@ -12,7 +12,7 @@ import java.util.concurrent.ThreadLocalRandom;
 /**
  * What completions and chats say alike: which model, how tokens are chosen and when to stop. Beside the OpenAI API's fields these
  * are known: {@code top_k}, {@code min_p}, {@code acceptance}, {@code posterior_threshold}, {@code posterior_alpha},
- * {@code max_steps} and {@code no_speculation}.
+ * {@code max_steps}, {@code speculation} and {@code no_speculation}.
  */
 record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopStrings, Speculation speculation) {
     private static final int MOST_STOPS = 4;
@@ -29,10 +29,28 @@ record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopS
         fields.string("user");
         int maxSteps = fields.integer("max_steps", 1, Integer.MAX_VALUE).orElse(StopRules.UNLIMITED);
         List<String> stopStrings = fields.strings("stop", MOST_STOPS, LONGEST_STOP);
-        Speculation speculation = fields.flag("no_speculation") ? Speculation.NONE : model.speculation();
         refuseWhatChangesLogits(fields);
         return new GenerationFields(
-                rule(fields), new StopRules(model.endTokens(), maxTokens, maxSteps), stopStrings, speculation);
+                rule(fields),
+                new StopRules(model.endTokens(), maxTokens, maxSteps),
+                stopStrings,
+                speculation(fields, model.speculation()));
+    }
+
+    private static Speculation speculation(RequestFields fields, Speculation usual) {
+        boolean none = fields.flag("no_speculation");
+        Optional<String> extent = fields.string("speculation");
+        if (none && extent.isPresent()) {
+            throw ApiException.badField("speculation", "'speculation' and 'no_speculation' say the same: give one");
+        }
+        return switch (extent.orElse(none ? "none" : "")) {
+            case "" -> usual;
+            case "none" -> Speculation.NONE;
+            case "whole" -> Speculation.whole(usual.tree());
+            case "adaptive" -> Speculation.adaptive(usual.tree());
+            default ->
+                throw ApiException.badField("speculation", "'speculation' must be 'adaptive', 'whole' or 'none'");
+        };
     }
 
     /** A limit of tokens, at most the context's. */

@@ -1,5 +1,6 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.Sha256;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -9,10 +10,11 @@ import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * Reads a file's chunks into one aligned buffer outside the heap and verifies each in the same pass, while its bytes are still in
+ * Reads a file's chunks into aligned buffers outside the heap and verifies them in the same pass, while their bytes are still in
  * the processor's cache. For one thread; an interrupt ends a read.
  */
 final class ChunkReader implements AutoCloseable {
@@ -21,8 +23,8 @@ final class ChunkReader implements AutoCloseable {
     private final int readBytes;
     private final FileChannel channel;
     private final Arena arena = Arena.ofConfined();
-    private final MemorySegment buffer;
-    private final MessageDigest sha256 = FileDigest.sha256();
+    private final MemorySegment buffers;
+    private final Sha256 sha256 = new Sha256(arena);
 
     /**
      * Opens a file.
@@ -38,7 +40,7 @@ final class ChunkReader implements AutoCloseable {
         }
         try {
             channel = open(file, options.directIo());
-            buffer = arena.allocate(FileDigest.CHUNK, LoadOptions.ALIGNMENT);
+            buffers = arena.allocate((long) Sha256.TOGETHER * FileDigest.CHUNK, LoadOptions.ALIGNMENT);
         } catch (IOException e) {
             arena.close();
             throw unreadable(e);
@@ -55,12 +57,26 @@ final class ChunkReader implements AutoCloseable {
     }
 
     /**
-     * Reads a chunk.
+     * Reads chunks.
      *
-     * @return its bytes, until the next call
-     * @throws ModelFormatException when it cannot be read or is not what the digest says
+     * @param chunks at most {@value Sha256#TOGETHER}
+     * @return their bytes, until the next call
+     * @throws ModelFormatException when one cannot be read or is not what the digest says
      */
-    MemorySegment read(int chunk) {
+    List<MemorySegment> read(int... chunks) {
+        List<MemorySegment> read = new ArrayList<>();
+        for (int chunk : chunks) {
+            MemorySegment buffer = buffers.asSlice((long) read.size() * FileDigest.CHUNK, FileDigest.CHUNK);
+            read.add(read(chunk, buffer));
+        }
+        List<byte[]> digests = sha256.digests(read);
+        for (int i = 0; i < chunks.length; i++) {
+            expected.checkChunk(file, chunks[i], digests.get(i));
+        }
+        return read;
+    }
+
+    private MemorySegment read(int chunk, MemorySegment buffer) {
         long begin = FileDigest.begin(chunk);
         int length = expected.length(chunk);
         ByteBuffer bytes = buffer.asByteBuffer();
@@ -73,15 +89,11 @@ final class ChunkReader implements AutoCloseable {
                 if (read <= 0) {
                     throw new IOException("it ends at byte " + (begin + done));
                 }
-                int end = Math.min(done + read, length);
-                sha256.update(bytes.limit(end).position(done));
-                done = end;
+                done = Math.min(done + read, length);
             }
         } catch (IOException e) {
-            sha256.reset();
             throw unreadable(e);
         }
-        expected.checkChunk(file, chunk, sha256.digest());
         return buffer.asSlice(0, length);
     }
 

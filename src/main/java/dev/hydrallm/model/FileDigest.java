@@ -1,8 +1,8 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.Sha256;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -80,7 +80,7 @@ public record FileDigest(long bytes, List<String> chunks) {
     /** Checks a file that is in memory. */
     void check(Path file, byte[] content) {
         checkLength(file, content.length);
-        MessageDigest sha256 = sha256();
+        MessageDigest sha256 = Sha256.ofJava();
         for (int chunk = 0; chunk < chunks.size(); chunk++) {
             sha256.update(content, (int) begin(chunk), length(chunk));
             checkChunk(file, chunk, sha256.digest());
@@ -89,7 +89,7 @@ public record FileDigest(long bytes, List<String> chunks) {
 
     /** Digests a file while it is written. */
     public static final class Recorder {
-        private final MessageDigest sha256 = sha256();
+        private final MessageDigest sha256 = Sha256.ofJava();
         private final List<String> chunks = new ArrayList<>();
         private long bytes;
 
@@ -113,15 +113,6 @@ public record FileDigest(long bytes, List<String> chunks) {
                 chunks.add(HexFormat.of().formatHex(sha256.digest()));
             }
             return new FileDigest(bytes, chunks);
-        }
-    }
-
-    /** A new SHA-256. */
-    public static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java runtime has SHA-256", e);
         }
     }
 }

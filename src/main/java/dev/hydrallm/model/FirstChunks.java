@@ -27,7 +27,7 @@ record FirstChunks(List<SafetensorsHeader.Entry> entries, long dataBegin, int la
         if (digest.bytes() < Long.BYTES) {
             throw new ModelFormatException(file + ": " + digest.bytes() + " bytes are no safetensors file");
         }
-        MemorySegment chunk = reader.read(0);
+        MemorySegment chunk = reader.read(0).getFirst();
         long length = SafetensorsHeader.checkedLength(file, chunk.get(LENGTH, 0), digest.bytes() - Long.BYTES);
         byte[] start = new byte[Math.toIntExact(Long.BYTES + length)];
         int last = 0;
@@ -39,7 +39,7 @@ record FirstChunks(List<SafetensorsHeader.Entry> entries, long dataBegin, int la
             if (done == start.length) {
                 break;
             }
-            chunk = reader.read(++last);
+            chunk = reader.read(++last).getFirst();
         }
         byte[] header = Arrays.copyOfRange(start, Long.BYTES, start.length);
         List<SafetensorsHeader.Entry> entries = SafetensorsHeader.parse(file, header, digest.bytes() - start.length);

@@ -3,6 +3,7 @@ package dev.hydrallm.model;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.hydrallm.natives.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -163,7 +164,7 @@ public record Manifest(
     }
 
     private static String sha256(String latin1) {
-        return HexFormat.of().formatHex(FileDigest.sha256().digest(latin1.getBytes(StandardCharsets.ISO_8859_1)));
+        return HexFormat.of().formatHex(Sha256.ofJava().digest(latin1.getBytes(StandardCharsets.ISO_8859_1)));
     }
 
     /** Writes the manifest into a pack's directory. */

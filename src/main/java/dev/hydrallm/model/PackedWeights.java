@@ -1,8 +1,10 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.Sha256;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -115,6 +117,9 @@ final class PackedWeights implements AutoCloseable {
      */
     synchronized TensorView take(String name) {
         TensorSlot slot = slot(name);
+        if (!holdsWeights(slot)) {
+            throw new IllegalArgumentException(name + " fills a gap of the file: nobody needs it");
+        }
         while (true) {
             checkUsable();
             if (slot.isThere()) {
@@ -179,9 +184,7 @@ final class PackedWeights implements AutoCloseable {
             case null -> {}
             case ModelFormatException wrong ->
                 throw new ModelFormatException(String.valueOf(wrong.getMessage()), wrong);
-            case OutOfMemoryError none ->
-                throw new IllegalStateException(
-                        file + ": not enough memory: " + none.getMessage() + ": take a smaller model", none);
+            case IllegalStateException none -> throw new IllegalStateException(file + ": " + none.getMessage(), none);
             default -> throw new IllegalStateException(file + ": reading failed: " + failure, failure);
         }
     }
@@ -225,8 +228,11 @@ final class PackedWeights implements AutoCloseable {
 
     private void readChunks() {
         try (ChunkReader reader = new ChunkReader(file, digest, options)) {
-            for (int chunk = claim(); chunk >= 0; chunk = claim()) {
-                distribute(chunk, reader.read(chunk));
+            for (int[] claimed = claim(); claimed.length > 0; claimed = claim()) {
+                List<MemorySegment> bytes = reader.read(claimed);
+                for (int i = 0; i < claimed.length; i++) {
+                    distribute(claimed[i], bytes.get(i));
+                }
             }
         } catch (Throwable e) {
             fail(e); // an interrupt, too: only close interrupts
@@ -235,11 +241,16 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
-    private synchronized int claim() throws InterruptedException {
+    /** The chunks that a reader takes next, several at once as long as all readers have enough; none: it is done. */
+    private synchronized int[] claim() throws InterruptedException {
         while (ahead > AHEAD && waiting == 0 && !closed && failure == null) {
             wait();
         }
-        return closed || failure != null || nextChunk == chunks.length ? -1 : chunks[nextChunk++];
+        int left = closed || failure != null ? 0 : chunks.length - nextChunk;
+        int count = left >= Sha256.TOGETHER * running ? Sha256.TOGETHER : Math.min(left, 1);
+        int[] claimed = Arrays.copyOfRange(chunks, nextChunk, nextChunk + count);
+        nextChunk += count;
+        return claimed;
     }
 
     private synchronized void fail(Throwable e) {

@@ -1,5 +1,6 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.LargePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -41,7 +42,7 @@ public final class TensorMemory implements AutoCloseable {
     /**
      * Lends memory, whatever is in it, that begins at a page.
      *
-     * @throws OutOfMemoryError when the kernel has no room
+     * @throws IllegalStateException when the system has no room
      */
     @SuppressWarnings("MustBeClosedChecker") // giveBack, freeUnused or close does
     public synchronized Lease lease(long bytes) {
@@ -49,7 +50,7 @@ public final class TensorMemory implements AutoCloseable {
         Block block;
         if (ready == null || ready.isEmpty()) {
             Arena arena = Arena.ofShared();
-            block = new Block(NativeMemory.allocate(bytes, arena), arena);
+            block = new Block(LargePages.allocate(bytes, arena), arena);
         } else {
             block = ready.pop();
         }

@@ -60,9 +60,24 @@ class CompletionsTest {
                 "{\"prompt\":\"class Queue:\\n\",\"max_tokens\":48,\"seed\":11,\"top_p\":0.95,\"temperature\":0.8";
         String first = text(api.post(COMPLETIONS, body + "}").json());
         assertThat(text(api.post(COMPLETIONS, body + "}").json())).isEqualTo(first);
-        assertThat(text(api.post(COMPLETIONS, body + ",\"no_speculation\":true}")
-                        .json()))
-                .isEqualTo(first);
+        for (String drafted :
+                List.of("no_speculation\":true", "speculation\":\"whole\"", "speculation\":\"adaptive\"")) {
+            JsonNode again = api.post(COMPLETIONS, body + ",\"" + drafted + "}").json();
+            assertThat(text(again)).as(drafted).isEqualTo(first);
+        }
+    }
+
+    @Test
+    void aRequestSaysHowMuchOfTheTreeIsDrafted() {
+        String body = "{\"prompt\":\"def f(x):\\n\",\"max_tokens\":40,\"temperature\":0,\"speculation\":";
+        int whole = steps(body + "\"whole\"}");
+        assertThat(whole).isLessThan(30);
+        assertThat(steps(body + "\"none\"}")).isGreaterThan(whole).isGreaterThanOrEqualTo(39);
+    }
+
+    private int steps(String body) {
+        JsonNode usage = api.post(COMPLETIONS, body).json().path("usage");
+        return usage.path("speculation").path("steps").asInt();
     }
 
     private static String text(JsonNode json) {

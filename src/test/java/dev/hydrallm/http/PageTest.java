@@ -131,7 +131,7 @@ final class PageTest {
             reached.add(focused.getTagName() + ":" + focused.getDomProperty("id"));
         }
         assertThat(reached)
-                .contains("summary:", "input:temperature", "input:speculation", "button:generate", "button:compare");
+                .contains("summary:", "input:temperature", "select:speculation", "button:generate", "button:compare");
     }
 
     @Test

@@ -11,6 +11,7 @@ import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.natives.LargePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -136,7 +137,7 @@ public final class CpuProgram implements DecoderProgram {
     }
 
     private MemorySegment numbers(long rows, long columns) {
-        return kernels.allocate(rows * columns * FLOAT, arena);
+        return LargePages.allocate(rows * columns * FLOAT, arena);
     }
 
     private int hidden() {

@@ -13,12 +13,16 @@ import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
+import dev.hydrallm.natives.LargePages;
 import dev.hydrallm.quantization.FourBit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -41,6 +45,10 @@ final class CpuWeights implements AutoCloseable {
     /** For the expansion of 4-bit rows: new memory for each matrix would be cleared by the kernel each time. */
     private final TensorMemory room = new TensorMemory();
 
+    /** Numbers of each vector. */
+    private final Map<String, Long> vectors = new HashMap<>();
+
+    private final ExecutorService processors;
     private final List<Future<?>> packing = new ArrayList<>();
     private final MemorySegment memory;
     private long used;
@@ -70,40 +78,42 @@ final class CpuWeights implements AutoCloseable {
         source = new Int8Source(model);
         Architecture shape = model.architecture();
         DraftLayout draft = model.draft();
-        memory = kernels.allocate(
-                PackLayout.parts(shape, draft).stream()
-                        .mapToLong(CpuWeights::bytes)
-                        .sum(),
-                arena);
-        // Threads start with the first matrix; as daemons, for a pack that turns out damaged.
-        ExecutorService processors = Executors.newFixedThreadPool(
+        List<PackLayout.Part> parts = PackLayout.parts(shape, draft);
+        for (PackLayout.Part part : parts) {
+            if (part instanceof PackLayout.Vector(String name, long length)) {
+                vectors.put(name, length);
+            }
+        }
+        memory = LargePages.allocate(parts.stream().mapToLong(CpuWeights::bytes).sum(), arena);
+        // Threads start with the first part; as daemons, for a pack that turns out damaged.
+        processors = Executors.newFixedThreadPool(
                 Runtime.getRuntime().availableProcessors(),
                 Thread.ofPlatform().name("hydra-pack-", 0).daemon().factory());
         try {
             embedding = embedding();
-            layers = layers("layers.", shape.layers(), 0, processors);
+            layers = layers("layers.", shape.layers(), 0);
             norm = vector("norm");
-            lmHead = matrix(shape.tiedEmbeddings() ? "embedding" : "lm_head", processors);
+            lmHead = matrix(shape.tiedEmbeddings() ? "embedding" : "lm_head");
             int tapLayer = shape.layers() - draft.forkedLayers();
-            forkedLayers = layers("fork.", draft.forkedLayers(), tapLayer, processors);
+            forkedLayers = layers("fork.", draft.forkedLayers(), tapLayer);
             forkedNorm = draft.forkedLayers() > 0 ? vector("fork.norm") : norm;
             for (int head = 0; head < draft.heads(); head++) {
                 List<Residual> blocks = new ArrayList<>();
                 for (int block = 0; block < draft.residualLayers(); block++) {
                     String name = "heads." + head + ".residual." + block;
-                    blocks.add(new Residual(matrix(name, processors), vector(name + ".bias")));
+                    blocks.add(new Residual(matrix(name), vector(name + ".bias")));
                 }
                 residuals.add(blocks);
-                headLmHeads.add(draft.sharedLmHead() ? lmHead : matrix("heads." + head + ".lm_head", processors));
+                headLmHeads.add(draft.sharedLmHead() ? lmHead : matrix("heads." + head + ".lm_head"));
             }
             packing.forEach(Tasks::await);
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
-            end(processors);
+            end();
             close();
             throw e;
         }
-        end(processors);
+        end();
     }
 
     private static long bytes(PackLayout.Part part) {
@@ -140,7 +150,7 @@ final class CpuWeights implements AutoCloseable {
         return Embedding.of(lookedUp);
     }
 
-    private MemorySegment layers(String prefix, int count, int firstLayer, ExecutorService processors) {
+    private MemorySegment layers(String prefix, int count, int firstLayer) {
         Struct structs = Struct.of((long) count * LAYER_FIELDS, arena);
         Architecture shape = model.architecture();
         for (int i = 0; i < count; i++) {
@@ -154,7 +164,7 @@ final class CpuWeights implements AutoCloseable {
             structs.pointer(part(AttentionPart.O_BIAS, layer + "o.bias"));
             structs.number(window(shape.slidingWindow(), firstLayer + i));
             for (String name : List.of("qkv", "o", "gate_up", "down")) {
-                structs.fields(matrix(layer + name, processors));
+                structs.fields(matrix(layer + name));
             }
         }
         return structs.memory();
@@ -168,13 +178,18 @@ final class CpuWeights implements AutoCloseable {
         return window == null || layer < window.firstLayer() ? 0 : window.length();
     }
 
+    /**
+     * Where a vector will be. It waits for its turn as matrices do: waiting here for one that stands far behind would have the
+     * file read ahead of all that packs it.
+     */
     private MemorySegment vector(String name) {
-        MemorySegment stored = model.tensor(name).data();
-        return place(stored.byteSize()).copyFrom(stored);
+        MemorySegment place = place(Objects.requireNonNull(vectors.get(name), name) * Float.BYTES);
+        packing.add(processors.submit(() -> place.copyFrom(model.tensor(name).data())));
+        return place;
     }
 
     /** A matrix's structure; its codes follow. */
-    private MemorySegment matrix(String name, ExecutorService processors) {
+    private MemorySegment matrix(String name) {
         PackLayout.Matrix matrix = source.matrix(name);
         MemorySegment tiles = place(tileBytes(matrix));
         MemorySegment scales = place(scales(matrix) * Float.BYTES);
@@ -238,7 +253,7 @@ final class CpuWeights implements AutoCloseable {
         return target.copyFrom(MemorySegment.ofArray(values));
     }
 
-    private void end(ExecutorService processors) {
+    private void end() {
         processors.shutdownNow();
         processors.close();
         source.close();

@@ -1,25 +1,14 @@
 package dev.hydrallm.engine.cpu;
 
-import java.io.IOException;
-import java.io.InputStream;
+import dev.hydrallm.natives.NativeLibrary;
 import java.lang.foreign.AddressLayout;
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Optional;
-import java.util.function.Supplier;
 
 /**
- * The compiled kernels, {@code src/main/c}; {@code hydra.h} says what each function does. They are part of the program where a C
- * compiler built it.
+ * The kernels of {@link NativeLibrary}.
  */
 final class Kernels {
     /** Outputs that are computed together: matrices are padded to a multiple of it. */
@@ -28,17 +17,12 @@ final class Kernels {
     /** Keys that stand together in the cache. */
     static final int BLOCK = 16;
 
-    private static final String LIBRARY = "libhydra.so";
-
     private static final AddressLayout POINTER = ValueLayout.ADDRESS;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
-    private final SymbolLookup library;
-    private final Linker linker = Linker.nativeLinker();
-    private final MethodHandle allocate;
-    private final MethodHandle free;
+    private final NativeLibrary library;
     private final MethodHandle pack;
     private final MethodHandle packFourBits;
     private final MethodHandle decode;
@@ -52,23 +36,22 @@ final class Kernels {
 
     /** Loaded when first asked for. */
     private static final class Loaded {
-        static final Supplier<Optional<Kernels>> KERNELS = load();
+        static final Optional<Kernels> KERNELS =
+                NativeLibrary.find().map(Kernels::new).filter(kernels -> kernels.level() > 0);
     }
 
-    private Kernels(SymbolLookup library) {
+    private Kernels(NativeLibrary library) {
         this.library = library;
-        allocate = function("hydra_allocate", POINTER, LONG);
-        free = procedure("hydra_free", POINTER, LONG);
-        pack = procedure("hydra_pack", POINTER, LONG, LONG, POINTER);
-        packFourBits = function("hydra_pack_four_bits", INT, POINTER, POINTER, POINTER, POINTER);
-        decode = procedure("hydra_decode", POINTER, POINTER, LONG, LONG, POINTER, POINTER, LONG, POINTER);
-        norm = procedure("hydra_norm", POINTER, POINTER, POINTER, LONG, POINTER);
-        linear = procedure("hydra_linear", POINTER, POINTER, POINTER, LONG, POINTER);
-        residual = procedure("hydra_residual", POINTER, POINTER, POINTER, POINTER, LONG, POINTER);
-        keep = procedure("hydra_keep", POINTER, LONG, POINTER, POINTER, LONG, POINTER, LONG);
-        top = procedure("hydra_top", POINTER, LONG, POINTER, LONG);
-        softmax = procedure("hydra_softmax", POINTER, LONG, FLOAT);
-        entropy = function("hydra_entropy", FLOAT, POINTER, LONG);
+        pack = library.procedure("hydra_pack", POINTER, LONG, LONG, POINTER);
+        packFourBits = library.function("hydra_pack_four_bits", INT, POINTER, POINTER, POINTER, POINTER);
+        decode = library.procedure("hydra_decode", POINTER, POINTER, LONG, LONG, POINTER, POINTER, LONG, POINTER);
+        norm = library.procedure("hydra_norm", POINTER, POINTER, POINTER, LONG, POINTER);
+        linear = library.procedure("hydra_linear", POINTER, POINTER, POINTER, LONG, POINTER);
+        residual = library.procedure("hydra_residual", POINTER, POINTER, POINTER, POINTER, LONG, POINTER);
+        keep = library.procedure("hydra_keep", POINTER, LONG, POINTER, POINTER, LONG, POINTER, LONG);
+        top = library.procedure("hydra_top", POINTER, LONG, POINTER, LONG);
+        softmax = library.procedure("hydra_softmax", POINTER, LONG, FLOAT);
+        entropy = library.function("hydra_entropy", FLOAT, POINTER, LONG);
     }
 
     /**
@@ -77,113 +60,43 @@ final class Kernels {
      * @throws IllegalStateException when they are there and cannot be loaded
      */
     static Optional<Kernels> ofProcessor() {
-        return Loaded.KERNELS.get();
-    }
-
-    /** The library must be a file to be loaded; it may go as soon as it is. What fails is told to everyone who asks. */
-    private static Supplier<Optional<Kernels>> load() {
-        try (InputStream in = Kernels.class.getResourceAsStream(LIBRARY)) {
-            if (in == null) {
-                return Optional::empty;
-            }
-            Path file = Files.createTempFile("hydra", ".so");
-            try {
-                Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
-                Kernels kernels = new Kernels(lookup(file));
-                Optional<Kernels> usable = kernels.level() > 0 ? Optional.of(kernels) : Optional.empty();
-                return () -> usable;
-            } finally {
-                Files.delete(file);
-            }
-        } catch (IOException | IllegalArgumentException e) {
-            return () -> {
-                throw new IllegalStateException(
-                        "the kernels cannot be loaded from " + System.getProperty("java.io.tmpdir") + " ("
-                                + e.getMessage() + "): name a folder that can be written and is not mounted noexec with"
-                                + " HYDRA_JAVA_OPTS=-Djava.io.tmpdir=FOLDER, or take --engine torch",
-                        e);
-            };
-        }
-    }
-
-    @SuppressWarnings("restricted") // our own library
-    private static SymbolLookup lookup(Path file) {
-        return SymbolLookup.libraryLookup(file, Arena.global());
-    }
-
-    private MethodHandle function(String name, MemoryLayout result, MemoryLayout... arguments) {
-        return bind(name, FunctionDescriptor.of(result, arguments));
-    }
-
-    private MethodHandle procedure(String name, MemoryLayout... arguments) {
-        return bind(name, FunctionDescriptor.ofVoid(arguments));
-    }
-
-    @SuppressWarnings("restricted") // our own library
-    private MethodHandle bind(String name, FunctionDescriptor type) {
-        return linker.downcallHandle(library.findOrThrow(name), type);
+        NativeLibrary.find(); // throws again what loading threw, where a static field's class would be broken
+        return Loaded.KERNELS;
     }
 
     /** The instructions of this processor: 2 with VNNI, 1 with AVX2, 0 too old. */
     int level() {
         try {
-            return (int) function("hydra_level", INT).invokeExact();
+            return (int) library.function("hydra_level", INT).invokeExact();
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
     /** Uses no more than a level's instructions from now on, for tests of the lower ones. */
     void limit(int level) {
         try {
-            procedure("hydra_limit", INT).invokeExact(level);
+            library.procedure("hydra_limit", INT).invokeExact(level);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
     /** Starts threads until there are so many, the calling one included. */
     void threads(long count) {
         try {
-            procedure("hydra_threads", LONG).invokeExact(count);
+            library.procedure("hydra_threads", LONG).invokeExact(count);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
     /** Numbers of a thread's part of a workspace's scores. */
     long scores(MemorySegment shape) {
         try {
-            return (long) function("hydra_scores", LONG, POINTER).invokeExact(shape);
+            return (long) library.function("hydra_scores", LONG, POINTER).invokeExact(shape);
         } catch (Throwable e) {
-            throw failure(e);
-        }
-    }
-
-    /**
-     * Zeroed memory, on large pages where the system has them, that lives as long as the arena.
-     *
-     * @throws IllegalStateException when the system has no room
-     */
-    @SuppressWarnings("restricted") // exactly the bytes that were asked for
-    MemorySegment allocate(long bytes, Arena arena) {
-        try {
-            MemorySegment memory = (MemorySegment) allocate.invokeExact(bytes);
-            if (memory.address() == 0) {
-                throw new IllegalStateException("no room for " + (bytes >> 20)
-                        + " MiB of the model: give fewer --slots, a shorter --context or a smaller model");
-            }
-            return memory.reinterpret(bytes, arena, this::free);
-        } catch (Throwable e) {
-            throw failure(e);
-        }
-    }
-
-    private void free(MemorySegment memory) {
-        try {
-            free.invokeExact(memory, memory.byteSize());
-        } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -191,7 +104,7 @@ final class Kernels {
         try {
             pack.invokeExact(codes, outputs, inputs, tiles);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -206,7 +119,7 @@ final class Kernels {
         try {
             return (int) packFourBits.invokeExact(structure, room, tiles, scales) == 1;
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -222,7 +135,7 @@ final class Kernels {
         try {
             decode.invokeExact(shape, layers, from, to, workspace, sequences, count, x);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -230,7 +143,7 @@ final class Kernels {
         try {
             norm.invokeExact(shape, gain, x, rows, out);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -238,7 +151,7 @@ final class Kernels {
         try {
             linear.invokeExact(workspace, matrix, x, rows, out);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -252,7 +165,7 @@ final class Kernels {
         try {
             residual.invokeExact(workspace, matrix, bias, x, rows, out);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -267,7 +180,7 @@ final class Kernels {
         try {
             keep.invokeExact(shape, layers, keys, values, start, path, length);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -275,7 +188,7 @@ final class Kernels {
         try {
             top.invokeExact(row, count, places, wanted);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -283,7 +196,7 @@ final class Kernels {
         try {
             softmax.invokeExact(row, count, temperature);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
     }
 
@@ -291,15 +204,7 @@ final class Kernels {
         try {
             return (float) entropy.invokeExact(probabilities, count);
         } catch (Throwable e) {
-            throw failure(e);
+            throw NativeLibrary.failure(e);
         }
-    }
-
-    /** What a downcall throws besides errors of the program does not exist. */
-    private static RuntimeException failure(Throwable e) {
-        if (e instanceof Error error) {
-            throw error;
-        }
-        return e instanceof RuntimeException known ? known : new IllegalStateException(e);
     }
 }

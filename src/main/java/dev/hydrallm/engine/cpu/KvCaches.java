@@ -3,6 +3,7 @@ package dev.hydrallm.engine.cpu;
 import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.engine.RowShapeCache;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.natives.LargePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -22,8 +23,8 @@ final class KvCaches {
         long heads = (long) Math.max(1, layers) * model.kvHeads() * rows;
         long width = Math.ceilDiv((long) model.headDim(), VALUE_UNIT) * VALUE_UNIT;
         for (int slot = 0; slot < slots; slot++) {
-            keys.add(kernels.allocate(heads * model.headDim() * Float.BYTES, arena));
-            values.add(kernels.allocate(heads * width * Float.BYTES, arena));
+            keys.add(LargePages.allocate(heads * model.headDim() * Float.BYTES, arena));
+            values.add(LargePages.allocate(heads * width * Float.BYTES, arena));
         }
     }
 

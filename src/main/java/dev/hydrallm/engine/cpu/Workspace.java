@@ -2,6 +2,7 @@ package dev.hydrallm.engine.cpu;
 
 import dev.hydrallm.engine.Rotary;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.natives.LargePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.stream.IntStream;
@@ -50,7 +51,7 @@ final class Workspace {
         kernels.threads(threads);
         return Struct.of(FIELDS, arena)
                 .number(threads)
-                .pointer(kernels.allocate(rows * (widest + 3L), arena)) // a row of codes is padded to four
+                .pointer(LargePages.allocate(rows * (widest + 3L), arena)) // a row of codes is padded to four
                 .pointer(numbers(rows, 1))
                 .pointer(numbers(rows, 1))
                 .pointer(numbers(1, model.hiddenSize()))
@@ -62,6 +63,6 @@ final class Workspace {
     }
 
     private MemorySegment numbers(long rows, long columns) {
-        return kernels.allocate(rows * columns * Float.BYTES, arena);
+        return LargePages.allocate(rows * columns * Float.BYTES, arena);
     }
 }

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.natives;
+
+import org.jspecify.annotations.NullMarked;
