@@ -19,10 +19,15 @@ public interface Engine extends AutoCloseable {
      * layers first read those of them that {@link #commit} put off.
      *
      * @throws IllegalArgumentException if the prompt is empty, leaves no room in the context or names an unknown token
+     * @throws DeviceMemoryException if the device has not enough memory for it
      */
     Prefilled prefill(PrefillRequest request);
 
-    /** One forward over the nodes of all the sequences; a verdict for each, in order. Writes KV rows behind start. */
+    /**
+     * One forward over the nodes of all the sequences; a verdict for each, in order. Writes KV rows behind start.
+     *
+     * @throws DeviceMemoryException if the device has not enough memory for them at once; fewer may fit
+     */
     List<Verdict> verify(List<TreeQuery> batch);
 
     /**

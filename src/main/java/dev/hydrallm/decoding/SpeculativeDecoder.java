@@ -42,6 +42,7 @@ public final class SpeculativeDecoder {
      * One step of every running sequence; some of them may be finished by it.
      *
      * @param sequences prefilled; the finished ones among them are left as they are
+     * @throws DeviceMemoryException if the device has not enough memory for all of them; each is as it was before the step
      */
     public void step(List<Sequence> sequences) {
         List<Sequence> running =
@@ -97,6 +98,15 @@ public final class SpeculativeDecoder {
         return paths;
     }
 
+    /** Tokens were emitted by now: what fails here cannot be done again. */
+    private List<Drafts> engineCommit(List<Acceptance> acceptances) {
+        try {
+            return engine.commit(acceptances);
+        } catch (DeviceMemoryException e) {
+            throw new IllegalStateException(e.getMessage(), e);
+        }
+    }
+
     /**
      * A finished sequence's last step is not committed: its rows stay as they were for whoever reuses the slot.
      *
@@ -119,7 +129,7 @@ public final class SpeculativeDecoder {
         if (going.isEmpty()) {
             return false;
         }
-        List<Drafts> drafts = engine.commit(acceptances);
+        List<Drafts> drafts = engineCommit(acceptances);
         for (int k = 0; k < going.size(); k++) {
             int i = going.get(k);
             running.get(i).committed(accepted.get(i), verdicts.get(i), drafts.get(k));

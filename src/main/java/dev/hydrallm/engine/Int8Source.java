@@ -1,5 +1,6 @@
 package dev.hydrallm.engine;
 
+import dev.hydrallm.model.DType;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
@@ -93,12 +94,20 @@ public final class Int8Source implements AutoCloseable {
         return Objects.requireNonNull(model.manifest().quantization().get(matrix.group()));
     }
 
+    /** The type that a matrix' weights are stored in. */
+    public DType storedType(PackLayout.Matrix matrix) {
+        return PackLayout.stored(matrix, model.manifest().quantization())
+                .getFirst()
+                .dtype();
+    }
+
     /** Whether its weights are numbers rather than codes. */
     public boolean isStoredAsNumbers(PackLayout.Matrix matrix) {
         return format(matrix) instanceof WeightFormat.Floats;
     }
 
-    private boolean isStoredSo(PackLayout.Matrix matrix) {
+    /** Whether it is stored as int8 rows. */
+    public boolean isStoredSo(PackLayout.Matrix matrix) {
         return format(matrix) instanceof WeightFormat.Int8;
     }
 

@@ -11,8 +11,8 @@ public record LoadOptions(int threads, int readBytes, DirectIo directIo) {
     /** What a read's place and length are multiples of, so that direct I/O takes them. */
     static final int ALIGNMENT = 4096;
 
-    /** Beyond it a disk gives no more. */
-    public static final int MOST_DEFAULT_THREADS = 8;
+    /** Beyond it neither a disk nor the page cache gives more. */
+    public static final int MOST_DEFAULT_THREADS = 16;
 
     /** Whether reads go past the kernel's page cache. */
     public enum DirectIo {

@@ -134,6 +134,16 @@ public final class PackedModel implements AutoCloseable {
     }
 
     /**
+     * Begins to give a tensor's bytes to a sink as they are read and verified, so that they need no memory of this process. What is
+     * there already is given to it later, and released.
+     *
+     * @return waits until the sink has all of them, and throws what {@link #tensor} would
+     */
+    public Runnable send(String name, TensorSink sink) {
+        return weights.send(name, sink);
+    }
+
+    /**
      * Frees a large tensor's memory, which nobody may look at any more; who asks for it again waits until it is read again. So a
      * model whose every matrix is converted and released takes little more memory than the converted ones.
      */

@@ -133,6 +133,29 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
+    /**
+     * Gives a tensor's bytes to a sink: as they are verified if none of them is in memory yet, else those of memory, which is
+     * released then.
+     *
+     * @return waits until the sink has all of them, and throws what {@link #take} would
+     */
+    synchronized Runnable send(String name, TensorSink sink) {
+        TensorSlot slot = slot(name);
+        if (slot.wanted && slot.missing == slot.bytes() && slot.data == null) {
+            slot.sink = sink;
+            return () -> awaitSent(slot);
+        }
+        return () -> {
+            sink.write(0, take(name).data());
+            release(name);
+        };
+    }
+
+    private synchronized void awaitSent(TensorSlot slot) {
+        waitWhile(() -> slot.sink != null);
+        checkUsable();
+    }
+
     private void takeAway(TensorSlot slot) {
         if (!slot.taken && slot.lease != null) {
             ahead -= slot.bytes();
@@ -278,9 +301,9 @@ final class PackedWeights implements AutoCloseable {
             TensorSlot slot = inOrder.get(i);
             long from = Math.max(begin, slot.begin);
             long to = Math.min(end, slot.end);
-            MemorySegment target = missing(slot);
+            TensorSink target = missing(slot);
             if (target != null) {
-                MemorySegment.copy(bytes, from - begin, target, from - slot.begin, to - from);
+                target.write(from - slot.begin, bytes.asSlice(from - begin, to - from));
                 arrived(slot, to - from);
             }
         }
@@ -300,8 +323,15 @@ final class PackedWeights implements AutoCloseable {
         return low;
     }
 
-    private synchronized @Nullable MemorySegment missing(TensorSlot slot) {
-        return slot.wanted && slot.missing > 0 && !closed ? memory(slot) : null;
+    private synchronized @Nullable TensorSink missing(TensorSlot slot) {
+        if (!slot.wanted || slot.missing == 0 || closed) {
+            return null;
+        }
+        if (slot.sink != null) {
+            return slot.sink;
+        }
+        MemorySegment memory = memory(slot);
+        return (offset, bytes) -> MemorySegment.copy(bytes, 0, memory, offset, bytes.byteSize());
     }
 
     private MemorySegment memory(TensorSlot slot) {
@@ -320,6 +350,10 @@ final class PackedWeights implements AutoCloseable {
     private synchronized void arrived(TensorSlot slot, long bytes) {
         slot.missing -= bytes;
         if (slot.missing == 0) {
+            if (slot.sink != null) {
+                slot.sink = null;
+                slot.wanted = false;
+            }
             notifyAll();
         }
     }

@@ -24,6 +24,10 @@ final class TensorSlot {
     @Nullable
     MemorySegment data;
 
+    /** Where the data go instead, until all are there. */
+    @Nullable
+    TensorSink sink;
+
     /** What the data are in; null for a small tensor. */
     TensorMemory.@Nullable Lease lease;
 

@@ -1,5 +1,6 @@
 package dev.hydrallm.serving;
 
+import dev.hydrallm.decoding.DeviceMemoryException;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.EngineLimits;
 import dev.hydrallm.decoding.KvSlots;
@@ -168,14 +169,28 @@ public final class DecodeLoop implements AutoCloseable {
     private static void step(SpeculativeDecoder decoder, Map<Sequence, Generation> active) {
         try {
             decoder.step(List.copyOf(active.keySet()));
+        } catch (DeviceMemoryException e) {
+            // Nothing happened yet: one by one, only who asks for too much finds no memory.
+            active.forEach((sequence, generation) -> stepAlone(decoder, sequence, generation));
         } catch (RuntimeException e) {
             // What the slots hold after a broken step is unknown: every request of the batch ends with it.
-            active.forEach((sequence, generation) -> {
-                sequence.cancel();
-                generation.fail(e);
-            });
+            active.forEach((sequence, generation) -> end(sequence, generation, e));
             decoder.step(List.copyOf(active.keySet()));
         }
+    }
+
+    private static void stepAlone(SpeculativeDecoder decoder, Sequence sequence, Generation generation) {
+        try {
+            decoder.step(List.of(sequence));
+        } catch (RuntimeException e) {
+            end(sequence, generation, e);
+            decoder.step(List.of(sequence));
+        }
+    }
+
+    private static void end(Sequence sequence, Generation generation, RuntimeException reason) {
+        sequence.cancel();
+        generation.fail(reason);
     }
 
     private static void release(KvSlots slots, Map<Sequence, Generation> active) {

@@ -70,7 +70,7 @@ public interface ServingConfig {
 
     /** How weights are read from a disk; see {@link LoadOptions}. */
     interface Load {
-        /** Threads that read and verify; 0 is one for each processor, at most 8. */
+        /** Threads that read and verify; 0 is one for each processor, at most 16. */
         @WithDefault("0")
         int threads();
 

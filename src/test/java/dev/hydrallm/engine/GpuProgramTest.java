@@ -7,6 +7,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.engine.EngineOptions.Precision;
 import dev.hydrallm.engine.torch.GpuProgramOnProcessor;
+import dev.hydrallm.engine.torch.GpuProgramOnProcessor.Norm;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
 import java.nio.file.Path;
@@ -15,6 +16,8 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a GPU runs, on a processor: as near to single precision as a processor's own programs, and lossless where they are. */
 class GpuProgramTest {
@@ -28,23 +31,24 @@ class GpuProgramTest {
     @TempDir
     Path folder;
 
-    private static ModelEngine engine(PackedModel pack, EngineOptions options) {
-        return ModelEngine.of(
-                GpuProgramOnProcessor.load(pack, options, ModelEngine.contextLength(pack, options)), pack, options);
+    private static ModelEngine engine(PackedModel pack, EngineOptions options, Norm norm) {
+        int context = ModelEngine.contextLength(pack, options);
+        return ModelEngine.of(GpuProgramOnProcessor.load(pack, options, context, norm), pack, options);
     }
 
     private static PackedModel demo() {
         return PackedModel.open(Path.of("models", "demo"));
     }
 
-    @Test
-    void eightBitsAreAsNearAsOnAProcessorAndLossless() {
+    @ParameterizedTest
+    @EnumSource
+    void eightBitsAreAsNearAsOnAProcessorAndLossless(Norm norm) {
         EngineOptions options = EngineOptions.DEFAULT.on(Device.CPU).on(Kind.TORCH);
         try (PackedModel demo = demo();
                 PackedModel expanded = TinyPack.expanded(folder, demo);
                 ModelEngine single = ModelEngine.load(expanded, options);
                 ModelEngine processor = ModelEngine.load(demo, options);
-                ModelEngine gpu = engine(demo, options)) {
+                ModelEngine gpu = engine(demo, options, norm)) {
             assertThat(error(gpu, single)).isBetween(1e-3, 1.25 * error(processor, single));
             assertLossless(gpu);
         }
@@ -57,20 +61,21 @@ class GpuProgramTest {
                 PackedModel expanded = TinyPack.expanded(folder, demo);
                 PackedModel again = PackedModel.open(expanded.directory());
                 ModelEngine processor = ModelEngine.load(expanded, options);
-                ModelEngine gpu = engine(again, options)) {
+                ModelEngine gpu = engine(again, options, Norm.FUSED)) {
             assertThat(error(gpu, processor)).isLessThan(1e-5);
             assertLossless(gpu);
         }
     }
 
-    @Test
-    void halfPrecisionIsNear() {
+    @ParameterizedTest
+    @EnumSource
+    void halfPrecisionIsNear(Norm norm) {
         EngineOptions options = EngineOptions.DEFAULT.on(Device.CPU);
         try (PackedModel demo = demo();
                 PackedModel expanded = TinyPack.expanded(folder, demo);
                 PackedModel again = PackedModel.open(expanded.directory());
                 ModelEngine single = ModelEngine.load(expanded, options);
-                ModelEngine gpu = engine(again, options)) {
+                ModelEngine gpu = engine(again, options, norm)) {
             assertThat(error(gpu, single)).isBetween(1e-5, 0.01);
         }
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DeviceMemoryException;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Drafts;
 import dev.hydrallm.decoding.Engine;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -50,6 +52,8 @@ class DecodeLoopTest {
         final CountDownLatch reached = new CountDownLatch(1);
         volatile boolean failing;
         volatile boolean dying;
+        volatile int unaffordable = -1;
+        private final Set<Integer> unaffordableSlots = ConcurrentHashMap.newKeySet();
         volatile boolean closed;
 
         @Override
@@ -61,6 +65,11 @@ class DecodeLoopTest {
         public Prefilled prefill(PrefillRequest request) {
             if (request.tokens()[0] == 63) {
                 throw new IllegalArgumentException("a bad prompt");
+            }
+            if (request.tokens()[0] == unaffordable) {
+                unaffordableSlots.add(request.slot());
+            } else {
+                unaffordableSlots.remove(request.slot());
             }
             return engine.prefill(request);
         }
@@ -76,6 +85,9 @@ class DecodeLoopTest {
             if (failing) {
                 failing = false;
                 throw new IllegalStateException("a broken step");
+            }
+            if (batch.stream().anyMatch(query -> unaffordableSlots.contains(query.slot()))) {
+                throw new DeviceMemoryException("no memory", new IllegalStateException());
             }
             if (dying) {
                 throw new LinkageError("a broken device");
@@ -192,6 +204,20 @@ class DecodeLoopTest {
             int[] next = submit(loop, 9, 1).result().join().outputIds();
             assertThat(next).containsExactly(new FakeEngine(1, 512, 2, 64).plain(new int[] {1}, 9, GREEDY));
             assertThat(loop.alive()).isTrue();
+        }
+    }
+
+    @Test
+    void whoFindsNoMemoryFailsAlone() throws InterruptedException {
+        GatedEngine engine = new GatedEngine();
+        engine.unaffordable = 62;
+        try (DecodeLoop loop = new DecodeLoop(() -> engine, 8)) {
+            Generation modest = submit(loop, 20, 1);
+            Generation greedy = submit(loop, 20, 62);
+            engine.gate.countDown();
+            assertThatThrownBy(() -> greedy.result().join()).hasCauseInstanceOf(DeviceMemoryException.class);
+            assertThat(reason(modest)).isEqualTo(FinishReason.LENGTH);
+            assertThat(reason(submit(loop, 4, 2))).isEqualTo(FinishReason.LENGTH);
         }
     }
 

@@ -11,24 +11,22 @@ import java.util.Map;
 /** How the model's numbers are computed: which texts the program takes in, and what it holds its numbers as. */
 enum Arithmetic {
     /** Single precision on a processor, attention in double. */
-    CPU_SINGLE("norms-single", "linears-float", "attention-fused", "Tensor", DataType.FLOAT32, DataType.FLOAT64),
+    CPU_SINGLE("linears-float", "attention-fused", "Tensor", DataType.FLOAT32, DataType.FLOAT64),
     /** int8 weights per output channel times activations quantized per row, by fbgemm on a processor. */
     CPU_INT8(
-            "norms-single",
             "linears-int8",
             "attention-fused",
             "__torch__.torch.classes.quantized.LinearPackedParamsBase",
             DataType.FLOAT32,
             DataType.FLOAT64),
     /** Single precision on a GPU, attention in double: slow, and as exact as on a processor. */
-    GPU_SINGLE("norms-single", "linears-float", "attention-exact-gpu", "Tensor", DataType.FLOAT32, DataType.FLOAT64),
-    /** Half precision on a GPU; what layers add up to stays single. */
-    GPU_HALF("norms-half", "linears-half", "attention-fused", "Tensor", DataType.FLOAT16, DataType.FLOAT16),
+    GPU_SINGLE("linears-float", "attention-products", "Tensor", DataType.FLOAT32, DataType.FLOAT64),
+    /** Half precision on a GPU. */
+    GPU_HALF("linears-half", "attention-products", "Tensor", DataType.FLOAT16, DataType.FLOAT16),
     /** As {@link #CPU_INT8}, by products of whole numbers on a GPU. */
     GPU_INT8(
-            "norms-exact",
             "linears-int8-gpu",
-            "attention-exact-gpu",
+            "attention-products",
             "List[Tensor]",
             DataType.FLOAT16,
             DataType.FLOAT64);
@@ -41,7 +39,6 @@ enum Arithmetic {
     /** Of inputs and outputs. */
     static final int INT8_SIZE_MULTIPLE = 8;
 
-    private final String norms;
     private final String linears;
     private final String attention;
     private final String scriptType;
@@ -49,8 +46,7 @@ enum Arithmetic {
     private final DataType maskType;
 
     Arithmetic(
-            String norms, String linears, String attention, String scriptType, DataType cacheType, DataType maskType) {
-        this.norms = norms;
+            String linears, String attention, String scriptType, DataType cacheType, DataType maskType) {
         this.linears = linears;
         this.attention = attention;
         this.scriptType = scriptType;
@@ -75,8 +71,9 @@ enum Arithmetic {
         return !formats.values().stream().allMatch(WeightFormat.Floats.class::isInstance);
     }
 
-    String norms() {
-        return norms + ".torchscript";
+    /** Whether rows are normed by whatever operators of libtorch are fewest. */
+    boolean takesFewestNorms() {
+        return this == GPU_HALF || this == GPU_INT8;
     }
 
     String linears() {
@@ -102,7 +99,7 @@ enum Arithmetic {
         return maskType;
     }
 
-    /** What a linear map takes of float tensors. */
+    /** What linear maps take, and what layers add up to. */
     DataType linearType() {
         return this == GPU_HALF ? DataType.FLOAT16 : DataType.FLOAT32;
     }

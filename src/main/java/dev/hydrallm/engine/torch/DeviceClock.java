@@ -36,6 +36,11 @@ final class DeviceClock implements AutoCloseable {
         }
     }
 
+    /** Forgets calls that failed. */
+    void abandon() {
+        running = false;
+    }
+
     long nanos() {
         return nanos;
     }

@@ -11,10 +11,13 @@ import dev.hydrallm.engine.Tasks;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorSink;
 import dev.hydrallm.model.TensorView;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,9 +27,9 @@ import java.util.concurrent.Future;
 import java.util.function.Supplier;
 
 /**
- * A model's matrices in a device's memory. Room for each is taken at once; every processor takes the next one as soon as it is read,
- * converts it where its format is another than the program's, and sends it in pieces, so that this process holds little more than
- * what is on its way.
+ * A model's matrices in a device's memory. Room for each is taken at once. What is stored as the program takes it goes there as it
+ * is read and verified, by the threads that read it; other formats are converted by every processor as soon as a matrix is read. So
+ * this process holds little more than what is on its way.
  *
  * <p>Made, used and closed on one thread.
  */
@@ -49,9 +52,20 @@ final class DeviceMatrices implements Matrices {
     /** What was begun, by the names of its parts: a tied head is the embedding. */
     private final Map<List<String>, Begun> begun = new HashMap<>();
 
-    private record Begun(List<PtNDArray> tensors, List<Future<?>> parts) {
+    /** Room on the device, and what waits until it is filled. */
+    private static final class Begun {
+        private final List<PtNDArray> tensors;
+        private final Deque<Runnable> parts;
+
+        Begun(List<PtNDArray> tensors, List<Runnable> parts) {
+            this.tensors = tensors;
+            this.parts = new ArrayDeque<>(parts);
+        }
+
         void await() {
-            parts.forEach(Tasks::await);
+            while (!parts.isEmpty()) {
+                parts.pop().run();
+            }
         }
     }
 
@@ -76,19 +90,22 @@ final class DeviceMatrices implements Matrices {
     }
 
     @Override
-    public IValue embedding() {
+    public Supplier<IValue> embedding() {
         PackLayout.Matrix matrix = source.matrix(EMBEDDING);
-        Begun sent;
-        if (arithmetic == Arithmetic.GPU_INT8 && source.isStoredAsNumbers(matrix)) {
-            // Numbers are codes whose scale is 1: they are looked up as exactly as they are stored.
-            PtNDArray numbers = room(matrix.rows(), matrix.columns(), DataType.FLOAT32);
-            PtNDArray scales = values.keep(manager.ones(new Shape(matrix.rows())));
-            sent = new Begun(List.of(numbers, scales), List.of(sendNumbers(matrix, numbers, 0)));
-        } else {
-            sent = of(List.of(EMBEDDING));
-        }
-        sent.await();
-        return values.tensors(sent.tensors);
+        Begun table = arithmetic == Arithmetic.GPU_INT8 && source.isStoredAsNumbers(matrix)
+                ? numbersWithScales(matrix)
+                : of(List.of(EMBEDDING));
+        return () -> {
+            table.await();
+            return values.tensors(table.tensors);
+        };
+    }
+
+    /** Numbers are codes whose scale is 1: they are looked up as exactly as they are stored. */
+    private Begun numbersWithScales(PackLayout.Matrix matrix) {
+        PtNDArray numbers = room(matrix.rows(), matrix.columns(), DataType.FLOAT32);
+        PtNDArray scales = values.keep(manager.ones(new Shape(matrix.rows())));
+        return new Begun(List.of(numbers, scales), List.of(sendNumbers(matrix, numbers, 0)));
     }
 
     @Override
@@ -120,25 +137,35 @@ final class DeviceMatrices implements Matrices {
         PtNDArray scales = values.keep(manager.create(new Shape(rows), DataType.FLOAT32));
         long codesAt = TensorAddress.of(codes);
         long scalesAt = TensorAddress.of(scales);
-        List<Future<?>> sending = new ArrayList<>();
+        List<Runnable> sending = new ArrayList<>();
         long row = 0;
         for (PackLayout.Matrix part : parts) {
-            long first = row;
-            sending.add(processors.submit(() -> {
-                try (Int8Matrix coded = source.rows(part)) {
-                    send(coded.codes(), codesAt + first * columns);
-                    send(coded.scales(), scalesAt + first * Float.BYTES);
-                }
-                releaseUnlessEmbedding(part);
-            }));
+            long codesOfPart = codesAt + row * columns;
+            long scalesOfPart = scalesAt + row * Float.BYTES;
+            if (source.isStoredSo(part) && !isShared(part)) {
+                sending.add(model.send(part.name() + ".weight", to(codesOfPart)));
+                sending.add(model.send(part.name() + ".scale", to(scalesOfPart)));
+            } else {
+                sending.add(onAProcessor(() -> convert(part, codesOfPart, scalesOfPart)));
+            }
             row += part.rows();
         }
         return new Begun(List.of(codes, scales), sending);
     }
 
+    private void convert(PackLayout.Matrix part, long codesAt, long scalesAt) {
+        try (Int8Matrix coded = source.rows(part)) {
+            to(codesAt).write(0, coded.codes());
+            to(scalesAt).write(0, coded.scales());
+        }
+        if (!isShared(part)) {
+            source.release(part);
+        }
+    }
+
     private Begun sendNumbers(List<PackLayout.Matrix> parts, long rows, long columns) {
         PtNDArray numbers = room(rows, columns, arithmetic.linearType());
-        List<Future<?>> sending = new ArrayList<>();
+        List<Runnable> sending = new ArrayList<>();
         long row = 0;
         for (PackLayout.Matrix part : parts) {
             sending.add(sendNumbers(part, numbers, row));
@@ -147,19 +174,32 @@ final class DeviceMatrices implements Matrices {
         return new Begun(List.of(numbers), sending);
     }
 
-    private Future<?> sendNumbers(PackLayout.Matrix part, PtNDArray target, long firstRow) {
+    private Runnable sendNumbers(PackLayout.Matrix part, PtNDArray target, long firstRow) {
         DataType type = target.getDataType();
         int width = type.getNumOfBytes();
         long address = TensorAddress.of(target) + firstRow * part.columns() * width;
-        return processors.submit(() -> {
-            TensorView stored = model.tensor(part.name() + ".weight");
+        String name = part.name() + ".weight";
+        if (source.storedType(part) == (width == Short.BYTES ? DType.F16 : DType.F32) && !isShared(part)) {
+            return model.send(name, to(address));
+        }
+        return onAProcessor(() -> {
+            TensorView stored = model.tensor(name);
             link.send(reader(stored, type), part.rows() * part.columns() * width, address);
-            releaseUnlessEmbedding(part);
+            if (!isShared(part)) {
+                source.release(part);
+            }
         });
     }
 
-    private void send(MemorySegment bytes, long address) {
-        link.send((offset, target) -> copy(bytes, offset, target), bytes.byteSize(), address);
+    private Runnable onAProcessor(Runnable task) {
+        Future<?> running = processors.submit(task);
+        return () -> Tasks.await(running);
+    }
+
+    /** What takes bytes to an address of the device. */
+    private TensorSink to(long address) {
+        return (offset, bytes) ->
+                link.send((at, target) -> copy(bytes, at, target), bytes.byteSize(), address + offset);
     }
 
     private static void copy(MemorySegment bytes, long offset, MemorySegment target) {
@@ -195,17 +235,25 @@ final class DeviceMatrices implements Matrices {
         return values.keep(manager.create(new Shape(rows, columns), type));
     }
 
-    /** A tied head may still be made of it. */
-    private void releaseUnlessEmbedding(PackLayout.Matrix part) {
-        if (!part.name().equals(EMBEDDING)) {
-            source.release(part);
-        }
+    /** Whether a tied head is made of it as well as the table that is looked up. */
+    private boolean isShared(PackLayout.Matrix part) {
+        return part.name().equals(EMBEDDING)
+                && model.architecture().tiedEmbeddings()
+                && arithmetic == Arithmetic.GPU_INT8
+                && source.isStoredAsNumbers(part);
     }
 
-    /** Ends what nobody waits for: no thread may write to memory that is freed. */
+    /** Waits for all that was begun: no thread may write to memory that is freed. */
     @Override
     public void close() {
-        processors.shutdownNow();
+        processors.shutdown();
+        for (Begun matrix : begun.values()) {
+            try {
+                matrix.await();
+            } catch (RuntimeException e) {
+                // Who waited for it was told; the others do not care any more.
+            }
+        }
         processors.close();
         source.release(source.matrix(EMBEDDING));
         source.close();

@@ -72,8 +72,14 @@ final class Int8Matrices implements Matrices {
 
     /** Looked up as it is stored where that is 8 bits or numbers, whose scale is 1; from 4 bits as int8 rows. */
     @Override
+    public Supplier<IValue> embedding() {
+        // At once: a tied head is packed of the same rows.
+        IValue table = lookedUp();
+        return () -> table;
+    }
+
     @SuppressWarnings("MustBeClosedChecker") // values close the rows
-    public IValue embedding() {
+    private IValue lookedUp() {
         PackLayout.Matrix matrix = source.matrix("embedding");
         if (source.isStoredAsNumbers(matrix)) {
             PtNDArray numbers = values.keep(Matrices.tensor(manager, model.tensor(matrix.name() + ".weight")));

@@ -13,8 +13,8 @@ import java.util.function.Supplier;
 
 /** Makes a program's matrices of a model's. Made, used and closed on one thread; what it makes outlives it. */
 interface Matrices extends AutoCloseable {
-    /** What tokens are looked up in: codes and scales, or values alone. Called before all else. */
-    IValue embedding();
+    /** Begins with what tokens are looked up in: codes and scales, or values alone. Called before all else. */
+    Supplier<IValue> embedding();
 
     /**
      * Begins with the rows of several matrices, given by their names in {@link dev.hydrallm.model.PackLayout}, below each other as

@@ -3,6 +3,7 @@ package dev.hydrallm.engine.torch;
 import dev.hydrallm.engine.DecoderProgram;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.TensorGroup;
@@ -36,7 +37,15 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
 
     private static final int CONTEXT_STEP = 256;
 
-    static MemoryPlan of(PackedModel model, EngineOptions options, int context, Arithmetic arithmetic) {
+    /** What is to be held. */
+    record Model(Architecture architecture, DraftLayout draft, Map<TensorGroup, WeightFormat> formats) {
+        static Model of(PackedModel model) {
+            return new Model(
+                    model.architecture(), model.draft(), model.manifest().quantization());
+        }
+    }
+
+    static MemoryPlan of(Model model, EngineOptions options, int context, Arithmetic arithmetic) {
         Architecture shape = model.architecture();
         long cacheRows = context + (long) options.maxNodes();
         long layers = (long) shape.layers() + model.draft().forkedLayers();
@@ -51,8 +60,8 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
                 workspace(shape, options, cacheRows, arithmetic));
     }
 
-    private static long weights(PackedModel model, Arithmetic arithmetic) {
-        Map<TensorGroup, WeightFormat> formats = model.manifest().quantization();
+    private static long weights(Model model, Arithmetic arithmetic) {
+        Map<TensorGroup, WeightFormat> formats = model.formats();
         long bytes = 0;
         for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
             bytes += switch (part) {
@@ -96,7 +105,7 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
      * @throws IllegalArgumentException naming the sizes and what would fit
      */
     static void check(
-            PackedModel model, EngineOptions options, int context, Arithmetic arithmetic, Cuda.Memory memory) {
+            Model model, EngineOptions options, int context, Arithmetic arithmetic, Cuda.Memory memory) {
         MemoryPlan plan = of(model, options, context, arithmetic);
         if (plan.total() > memory.free()) {
             throw new IllegalArgumentException(
@@ -120,7 +129,7 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
     }
 
     private static String remedies(
-            PackedModel model, EngineOptions options, int context, Arithmetic arithmetic, long free) {
+            Model model, EngineOptions options, int context, Arithmetic arithmetic, long free) {
         List<String> fitting = new ArrayList<>();
         int slots = most(
                 options.slots(),

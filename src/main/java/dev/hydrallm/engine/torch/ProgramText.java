@@ -25,9 +25,6 @@ final class ProgramText {
     /** Vectors that every layer has; those of its attention's further parts follow. */
     private static final int LAYER_NORMS = 2;
 
-    /** Numbers; fused attention on a GPU copies a mask whose rows begin elsewhere. */
-    private static final int FUSED_MASK_ALIGNMENT = 8;
-
     /** A line that is one hole goes with it where nothing is filled in. */
     private static final Pattern HOLE = Pattern.compile("(?m)^@(\\w+)@\n|@(\\w+)@");
 
@@ -39,12 +36,19 @@ final class ProgramText {
      * @param device as TorchScript names it, {@code cpu} or {@code cuda:0}
      */
     static String of(
-            Architecture model, DraftLayout draft, Arithmetic arithmetic, ActivationRange range, String device) {
+            Architecture model,
+            DraftLayout draft,
+            Arithmetic arithmetic,
+            RmsNorm norm,
+            ActivationRange range,
+            String device) {
         int tapLayer = model.layers() - draft.forkedLayers();
         int layerVectors = LAYER_NORMS + model.attentionParts().size();
         int group = model.heads() / model.kvHeads();
         Map<String, Object> holes = new TreeMap<>();
         arithmetic(holes, arithmetic, range, group);
+        holes.put("norms", resource(norm.resource()));
+        holes.put("epsilon", model.normEpsilon());
         holes.put("device", device);
         holes.put("draftLayers", draft.forkedLayers() > 0 ? FORKED_LAYERS : NO_FORKED_LAYERS);
         holes.put("hidden", model.hiddenSize());
@@ -78,15 +82,15 @@ final class ProgramText {
     }
 
     private static void arithmetic(Map<String, Object> holes, Arithmetic arithmetic, ActivationRange range, int group) {
-        holes.put("norms", resource(arithmetic.norms()));
         holes.put("linears", resource(arithmetic.linears()));
         holes.put("attention", resource(arithmetic.attention()));
         holes.put("attend", group == 1 ? PLAIN_ATTENTION : GROUPED_ATTENTION);
         holes.put("attentionPrecision", arithmetic.maskType() == DataType.FLOAT64 ? IN_DOUBLE : "");
+        // Where results have to be the same for any number of rows, a double's last bits hide the order of a sum.
+        holes.put("sumType", scriptNumber(arithmetic == Arithmetic.GPU_INT8 ? DataType.FLOAT64 : DataType.FLOAT32));
         holes.put("attentionType", scriptNumber(arithmetic.maskType()));
         holes.put("linearType", scriptNumber(arithmetic.linearType()));
         holes.put("weight", arithmetic.scriptType());
-        holes.put("maskAlignment", arithmetic.maskType() == DataType.FLOAT16 ? FUSED_MASK_ALIGNMENT : 1);
         holes.put("fewestRows", Arithmetic.FEWEST_INT8_ROWS);
         holes.put("activationScale", range.scale());
         holes.put("activationZero", range.zeroPoint());
@@ -166,22 +170,19 @@ final class ProgramText {
 
     private static final String TAP = "    _0 = torch.copy_(torch.slice(tap, 0, 0, rows), torch.slice(%s, 0, 0, rows))";
 
-    private static final String IN_DOUBLE = """
-              # In double precision: the order of a sum depends on the number of rows and on where a key stands, and so do a
-              # single's last bits, which activation codes would magnify; a double's are rounded away. The cache holds what was
-              # computed, in fewer bytes.
-            """.stripTrailing();
+    private static final String IN_DOUBLE =
+            "  # Here in double precision, for the same reason as in the fused attention.";
 
     private static final String PLAIN_ATTENTION = """
-                o = torch.scaled_dot_product_attention(q, torch.to(keys, @attentionType@), torch.to(values, @attentionType@), mask)
-                return torch.to(torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@]), @linearType@)
+                o = torch.scaled_dot_product_attention(q, torch.to(keys, 7), torch.to(values, 7), mask)
+                return torch.to(torch.reshape(torch.transpose(o, 1, 2), [rows, @querySize@]), 6)
             """.stripTrailing();
 
     private static final String GROUPED_ATTENTION = """
                 q1 = torch.reshape(q, [1, @kvHeads@, @group@ * rows, @headDim@])
-                o = torch.scaled_dot_product_attention(q1, torch.to(keys, @attentionType@), torch.to(values, @attentionType@), mask)
+                o = torch.scaled_dot_product_attention(q1, torch.to(keys, 7), torch.to(values, 7), mask)
                 o1 = torch.reshape(o, [1, @heads@, rows, @headDim@])
-                return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), @linearType@)
+                return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), 6)
             """.stripTrailing();
 
     private static final String FORKED_LAYERS = """

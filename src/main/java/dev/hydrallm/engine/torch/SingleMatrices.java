@@ -29,8 +29,8 @@ final class SingleMatrices implements Matrices {
     }
 
     @Override
-    public IValue embedding() {
-        return values.tensors(List.of(single("embedding")));
+    public Supplier<IValue> embedding() {
+        return () -> values.tensors(List.of(single("embedding")));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.torch;
 
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
@@ -7,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DeviceMemoryException;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.DecoderProgram;
@@ -40,6 +42,9 @@ public final class TorchProgram implements DecoderProgram {
 
     /** Weights from which on the heap's leftovers are worth a call or two. */
     private static final long LARGE_MODEL = 50_000_000;
+
+    /** What libtorch's message says, or its linear algebra's. */
+    private static final List<String> OUT_OF_MEMORY = List.of("out of memory", "ALLOC_FAILED");
 
     private final TorchSetting setting;
     private final PtNDManager manager;
@@ -91,15 +96,17 @@ public final class TorchProgram implements DecoderProgram {
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
         manager = setting.manager();
-        String text = ProgramText.of(shape, model.draft(), arithmetic, setting.range(), setting.scriptDevice());
+        String text = ProgramText.of(shape, model.draft(), arithmetic, setting.norm(), setting.range(), setting.scriptDevice());
+        System.err.println("XXX compile " + System.nanoTime() / 1000000);
         script = Script.compile(manager, ProgramText.CLASS_NAME, text);
         shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager, arithmetic.maskType()), options.slots());
+        System.err.println("XXX compiled " + System.nanoTime() / 1000000);
         boolean large = model.weights() >= LARGE_MODEL;
         if (large) {
             NativeHeap.giveBackBlocks();
         }
         try (Matrices matrices = setting.matrices(model, manager, script, values)) {
-            weights = new TorchWeights(model, manager, matrices, values);
+            weights = new TorchWeights(model, manager, matrices, setting, values);
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
             close();
@@ -109,6 +116,7 @@ public final class TorchProgram implements DecoderProgram {
                 NativeHeap.keepBlocks();
             }
         }
+        System.err.println("XXX weights " + System.nanoTime() / 1000000);
         heads = model.draft().heads();
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),
@@ -250,7 +258,19 @@ public final class TorchProgram implements DecoderProgram {
 
     private IValue call(String method, List<IValue> arguments, Values scope) {
         setting.clock().ifPresent(DeviceClock::start);
-        return scope.keep(script.call(method, arguments.toArray(IValue[]::new)));
+        try {
+            return scope.keep(script.call(method, arguments.toArray(IValue[]::new)));
+        } catch (EngineException e) {
+            setting.clock().ifPresent(DeviceClock::abandon);
+            String message = String.valueOf(e.getMessage());
+            if (OUT_OF_MEMORY.stream().anyMatch(message::contains)) {
+                throw new DeviceMemoryException(
+                        setting.scriptDevice() + " has not enough memory for this request beside the others: take fewer"
+                                + " --slots, a shorter --context or a smaller --tree",
+                        e);
+            }
+            throw e;
+        }
     }
 
     /** The one transfer from the device, which waits for all that was called. */

@@ -16,6 +16,7 @@ import java.util.Optional;
  */
 record TorchSetting(
         Arithmetic arithmetic,
+        RmsNorm norm,
         ActivationRange range,
         ai.djl.Device device,
         Optional<DeviceLink> link,
@@ -26,6 +27,7 @@ record TorchSetting(
     static TorchSetting ofProcessor(PackedModel model, ActivationRange range) {
         return new TorchSetting(
                 Arithmetic.ofProcessor(model.manifest().quantization()),
+                RmsNorm.SEPARATE,
                 range,
                 ai.djl.Device.cpu(),
                 Optional.empty(),
@@ -47,13 +49,23 @@ record TorchSetting(
         cuda.use(gpu.index());
         Arithmetic arithmetic = Arithmetic.ofGpu(model.manifest().quantization(), options.precision());
         arithmetic.check(model.architecture());
-        MemoryPlan.check(model, options, context, arithmetic, cuda.memory());
+        MemoryPlan.check(MemoryPlan.Model.of(model), options, context, arithmetic, cuda.memory());
         return new TorchSetting(
                 arithmetic,
+                norm(arithmetic),
                 ActivationRange.FULL,
                 ai.djl.Device.gpu(gpu.index()),
                 Optional.of(new CudaLink(cuda, gpu.index())),
                 Optional.of(new DeviceClock(cuda)));
+    }
+
+    private static RmsNorm norm(Arithmetic arithmetic) {
+        if (!arithmetic.takesFewestNorms()) {
+            return RmsNorm.SEPARATE;
+        }
+        try (PtNDManager manager = (PtNDManager) NDManager.newBaseManager(ai.djl.Device.cpu(), "PyTorch")) {
+            return RmsNorm.ofLibtorch(manager);
+        }
     }
 
     /** The device's name in TorchScript. */

@@ -2,6 +2,7 @@ package dev.hydrallm.engine.torch;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
@@ -21,6 +22,7 @@ final class TorchWeights {
     private final PackedModel model;
     private final PtNDManager manager;
     private final Matrices matrices;
+    private final TorchSetting setting;
     private final Values values;
 
     /** Embedding: codes and scales, or values alone. */
@@ -40,22 +42,24 @@ final class TorchWeights {
      *
      * @param values what is loaded is kept here, also when this throws
      */
-    TorchWeights(PackedModel model, PtNDManager manager, Matrices matrices, Values values) {
+    TorchWeights(PackedModel model, PtNDManager manager, Matrices matrices, TorchSetting setting, Values values) {
         this.model = model;
         this.manager = manager;
         this.matrices = matrices;
+        this.setting = setting;
         this.values = values;
         DraftLayout draft = model.draft();
         int layerCount = model.architecture().layers();
         boolean forked = draft.forkedLayers() > 0;
         boolean heads = draft.heads() > 0;
-        embedding = matrices.embedding();
+        Supplier<IValue> table = matrices.embedding();
         // All that is packed begins here, in the file's order.
         Supplier<IValue> baseMatrices = layerMatrices("layers.", layerCount);
         Supplier<IValue> baseHead = matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
         Supplier<IValue> forkMatrices = layerMatrices("fork.", draft.forkedLayers());
         Supplier<IValue> residualMatrices = heads ? residualMatrices(draft) : list(List.of());
         Supplier<IValue> ownHeads = draft.sharedLmHead() ? list(List.of()) : headMatrices(draft);
+        embedding = table.get();
         layers = baseMatrices.get();
         norms = layerVectors("layers.", layerCount, "norm");
         lmHead = baseHead.get();
@@ -100,8 +104,14 @@ final class TorchWeights {
         if (shape.has(AttentionPart.QK_NORM)) {
             tensors.add(floor(shape.headDim()));
         }
-        tensors.add(floor(shape.hiddenSize()));
+        tensors.add(setting.norm() == RmsNorm.MIRRORED ? signs() : floor(shape.hiddenSize()));
         return values.tensors(tensors);
+    }
+
+    private PtNDArray signs() {
+        try (NDArray signs = manager.create(new float[] {1, -1}, new Shape(2, 1))) {
+            return values.keep(signs.toType(setting.arithmetic().linearType(), true));
+        }
     }
 
     private PtNDArray floor(int size) {
@@ -109,10 +119,16 @@ final class TorchWeights {
         return values.keep(manager.create(new float[] {(float) floor}));
     }
 
+    /** As the program's norm takes it. */
     private PtNDArray gain(String name) {
-        double root = Math.sqrt(model.architecture().hiddenSize());
-        try (PtNDArray gain = view(name)) {
-            return values.keep(gain.mul(root));
+        DataType type = setting.arithmetic().linearType();
+        try (Values scope = new Values()) {
+            NDArray gain = scope.keep(view(name));
+            return switch (setting.norm()) {
+                case SEPARATE -> values.keep(gain.mul(Math.sqrt(model.architecture().hiddenSize())));
+                case FUSED -> values.keep(gain.toType(type, true));
+                case MIRRORED -> values.keep(scope.keep(gain.concat(gain, 0)).toType(type, true));
+            };
         }
     }
 

@@ -2,7 +2,6 @@ package dev.hydrallm.engine.torch;
 
 import dev.hydrallm.engine.DecoderProgram;
 import dev.hydrallm.engine.EngineOptions;
-import dev.hydrallm.engine.EngineOptions.Precision;
 import dev.hydrallm.model.PackedModel;
 import java.util.Optional;
 
@@ -10,16 +9,20 @@ import java.util.Optional;
 public final class GpuProgramOnProcessor {
     private GpuProgramOnProcessor() {}
 
-    /** Loads a packed model as for a GPU. */
-    public static DecoderProgram load(PackedModel model, EngineOptions options, int context) {
-        return load(model, options, context, options.precision());
+    /** How a GPU's libtorch norms rows. */
+    public enum Norm {
+        FUSED,
+        MIRRORED
     }
 
-    private static DecoderProgram load(PackedModel model, EngineOptions options, int context, Precision precision) {
+    /** Loads a packed model as for a GPU. */
+    public static DecoderProgram load(PackedModel model, EngineOptions options, int context, Norm norm) {
         TorchNatives.load();
-        Arithmetic arithmetic = Arithmetic.ofGpu(model.manifest().quantization(), precision);
+        Arithmetic arithmetic = Arithmetic.ofGpu(model.manifest().quantization(), options.precision());
         TorchSetting setting = new TorchSetting(
-                arithmetic, ActivationRange.FULL, ai.djl.Device.cpu(), Optional.of(new HostLink()), Optional.empty());
+                arithmetic,
+                arithmetic.takesFewestNorms() ? RmsNorm.valueOf(norm.name()) : RmsNorm.SEPARATE,
+                ActivationRange.FULL, ai.djl.Device.cpu(), Optional.of(new HostLink()), Optional.empty());
         return new TorchProgram(model, options, context, setting);
     }
 }
