@@ -3,6 +3,7 @@ package dev.hydrallm.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
@@ -20,10 +21,12 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.WeightFormat;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -246,9 +249,9 @@ class ModelEngineTest {
         }
     }
 
-    /** The drafts after some steps whose commits asked for {@code ranks}. */
+    /** The drafts after some steps whose commits, as the prompt, asked for {@code ranks}. */
     private static int[][] drafted(Engine engine, int steps, int ranks) {
-        engine.prefill(request(prompt(9, 23)));
+        engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.ofAll(ranks))));
         DraftTree chain = DraftTree.of(List.of(List.of(0), List.of(1)));
         int start = 9;
         for (int step = 0; step < steps; step++) {
@@ -261,6 +264,56 @@ class ModelEngineTest {
         return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.ofAll(3))))
                 .getFirst()
                 .candidates();
+    }
+
+    @Test
+    void aPromptThatBuildsOnRowsWhichWaitIsDraftedAsIfItWasReadAnew() {
+        Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
+        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
+        int[] text = prompt(230, 23);
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
+            int[][] expected = engine.prefill(request(text)).drafts().candidates();
+            for (int kept : new int[] {3, 90, 160, 200}) {
+                engine.prefill(request(Arrays.copyOf(text, 90), 0, Optional.of(DraftShape.NONE)));
+                for (int row = 90; row < 200; row++) {
+                    int[] next = {text[row]};
+                    engine.verify(List.of(new Engine.TreeQuery(0, row, next, DraftTree.ROOT_ONLY, GREEDY)));
+                    engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.NONE)));
+                }
+                // One that never drafts comes between and leaves its own rows behind those that are kept.
+                int[] other = Arrays.copyOf(text, 220);
+                Arrays.fill(other, kept, 220, 1);
+                engine.prefill(request(other, kept, Optional.empty()));
+                assertThat(engine.prefill(request(text, kept, Optional.of(DraftShape.ofAll(3))))
+                                .drafts()
+                                .candidates())
+                        .as("%d rows kept", kept)
+                        .isDeepEqualTo(expected);
+            }
+        }
+    }
+
+    @Test
+    void onTheKernelsTheDraftLayersReadNothingUntilGuessesAreWanted() {
+        assumeTrue(kind == Kind.KERNELS, "on libtorch they read every 128 rows");
+        try (PackedModel pack = pack(Shape.all().get(2), WeightFormat.INT8, 0.4);
+                ModelEngine loaded = Kinds.load(pack, small(), kind)) {
+            List<String> calls = new ArrayList<>();
+            DecoderProgram listening = (DecoderProgram) Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {DecoderProgram.class}, (proxy, method, arguments) -> {
+                        calls.add(method.getName());
+                        return method.invoke(loaded.program(), arguments);
+                    });
+            ModelEngine engine = ModelEngine.of(listening, pack, small());
+            int length = engine.limits().contextLength();
+            engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.NONE)));
+            for (int row = 9; row < length - 1; row++) {
+                engine.verify(List.of(new Engine.TreeQuery(0, row, new int[] {row % 23}, DraftTree.ROOT_ONLY, GREEDY)));
+                engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.NONE)));
+            }
+            assertThat(calls).contains("putAside").doesNotContain("draft", "draftLate");
+        }
     }
 
     @Test
@@ -291,6 +344,10 @@ class ModelEngineTest {
     }
 
     private static Engine.PrefillRequest request(int[] tokens) {
-        return new Engine.PrefillRequest(0, tokens, 0, GREEDY, DraftShape.ofAll(3));
+        return request(tokens, 0, Optional.of(DraftShape.ofAll(3)));
+    }
+
+    private static Engine.PrefillRequest request(int[] tokens, int from, Optional<DraftShape> wanted) {
+        return new Engine.PrefillRequest(0, tokens, from, GREEDY, wanted);
     }
 }
