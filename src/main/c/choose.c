@@ -22,7 +22,7 @@ void hydra_top(const float *row, int64_t count, int32_t *places, int64_t wanted)
 }
 
 BOTH void hydra_softmax(float *row, int64_t count, float temperature) {
-    const float largest = largest_of(row, count, 0);
+    const float largest = largest_of(row, count);
     v16 sum = {};
     int64_t i = 0;
     for (; count - i >= 16; i += 16) {

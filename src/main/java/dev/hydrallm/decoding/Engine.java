@@ -18,10 +18,15 @@ public interface Engine extends AutoCloseable {
      * Runs {@code tokens[from..]} of a prompt over the slot's KV rows 0..from, which must hold {@code tokens[0..from)}.
      *
      * @throws IllegalArgumentException if the prompt is empty, leaves no room in the context or names an unknown token
+     * @throws NotFiniteException if the model computes what is infinite or not a number
      */
     Prefilled prefill(PrefillRequest request);
 
-    /** One forward over the nodes of all the sequences; a verdict for each, in order. Writes KV rows behind start. */
+    /**
+     * One forward over the nodes of all the sequences; a verdict for each, in order. Writes KV rows behind start.
+     *
+     * @throws NotFiniteException if the model computes what is infinite or not a number
+     */
     List<Verdict> verify(List<TreeQuery> batch);
 
     /**

@@ -23,7 +23,8 @@ public interface DecoderProgram extends AutoCloseable {
      * One forward over fresh rows.
      *
      * @param ids token of each row
-     * @return for each row chosen after: token and score
+     * @return for each row chosen after: token and score; the score is NaN where the logits choose nothing, for they are infinite or
+     *     no numbers
      */
     double[] verify(int[] ids, List<Rows> rows, Choice choice);
 

@@ -5,6 +5,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Drafts;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.decoding.Verdict;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
@@ -102,7 +103,7 @@ public final class ModelEngine implements Engine {
                 new Selection(List.of(new Selection.Part(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1)));
         double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
         return new Prefilled(
-                (int) chosen[0], draft(request, from, rows, request.wanted().orElse(DraftShape.NONE)));
+                token(chosen, 0), draft(request, from, rows, request.wanted().orElse(DraftShape.NONE)));
     }
 
     private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
@@ -175,12 +176,19 @@ public final class ModelEngine implements Engine {
             int[] next = new int[nodes];
             float[] scores = new float[nodes];
             for (int node = 0; node < nodes; node++, row++) {
-                next[node] = (int) chosen[2 * row];
+                next[node] = token(chosen, row);
                 scores[node] = (float) chosen[2 * row + 1];
             }
             verdicts.add(new Verdict(next, scores));
         }
         return verdicts;
+    }
+
+    private static int token(double[] chosen, int row) {
+        if (Double.isNaN(chosen[2 * row + 1])) {
+            throw new NotFiniteException();
+        }
+        return (int) chosen[2 * row];
     }
 
     @Override

@@ -10,6 +10,7 @@ import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
@@ -340,6 +341,41 @@ class ModelEngineTest {
             assertThat(engine.prefill(request(new int[] {1, 2})).next()).isBetween(0, 18);
             EngineOptions longer = small().withContextLength(97).on(kind);
             assertThatThrownBy(() -> ModelEngine.load(pack, longer)).hasMessageContaining("96 tokens");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "norm",
+                "layers.0.attention_norm",
+                "layers.1.mlp_norm",
+                "layers.0.q_norm",
+                "layers.0.qkv.bias",
+                "layers.0.qkv.scale",
+                "layers.1.down.scale",
+                "lm_head.scale"
+            })
+    void aModelThatComputesNoNumbersIsAnError(String damaged) {
+        assumeTrue(kind == Kind.KERNELS, "libtorch's program does not tell yet");
+        Architecture all =
+                Shape.with(new Architecture(23, 24, 40, 2, 6, 2, 4, 1e-6, 500_000, 96, false), AttentionPart.values());
+        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+            Path altered;
+            try (PackedModel pack = pack(new Shape(all, new DraftLayout(3, 1, 1, false)), WeightFormat.INT8, 0.4)) {
+                altered = TinyPack.altered(folder.resolve(damaged + wrong), pack, damaged, wrong);
+            }
+            try (PackedModel pack = PackedModel.open(altered);
+                    ModelEngine engine = Kinds.load(pack, small(), kind);
+                    ModelScorer scorer = ModelScorer.load(pack, small().on(kind))) {
+                assertThatThrownBy(() -> engine.prefill(request(prompt(9, 23))))
+                        .as("%s in %s", wrong, damaged)
+                        .isInstanceOf(NotFiniteException.class)
+                        .hasMessageContaining("its weights are damaged");
+                assertThatThrownBy(() -> scorer.logProbabilities(prompt(4, 23), 0))
+                        .as("%s in %s", wrong, damaged)
+                        .isInstanceOf(NotFiniteException.class);
+            }
         }
     }
 

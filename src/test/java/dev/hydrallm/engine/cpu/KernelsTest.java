@@ -161,7 +161,7 @@ class KernelsTest {
     }
 
     @Example
-    void aRowThatIsNoNumberSpoilsNoOther() {
+    void aRowThatIsNoNumberIsNoneAfterwardsAndSpoilsNoOther() {
         Random random = new Random(3);
         Matrix matrix = Matrix.random(random, 70, 50);
         float[][] rows = rows(random, 9, 50);
@@ -176,7 +176,19 @@ class KernelsTest {
             for (int row : new int[] {0, 1, 3, 6, 8}) {
                 assertThat(found[row]).as("row %d, level %d", row, level).isEqualTo(matrix.times(rows[row]));
             }
+            for (int row : new int[] {2, 4, 5, 7}) {
+                assertThat(found[row]).as("row %d, level %d", row, level).containsOnly(Float.NaN);
+            }
         }
+    }
+
+    /** In the whole vectors and behind them. */
+    @Property(tries = 60)
+    void oneNumberThatIsNoneSpoilsItsWholeRow(@ForAll @IntRange(min = 0, max = 49) int place) {
+        Matrix matrix = Matrix.random(new Random(4), 40, 50);
+        float[][] rows = {floats(new Random(place), 50, 1)};
+        rows[0][place] = Float.intBitsToFloat(place % 2 == 0 ? 0x7fc00000 : 0xffc00000);
+        assertThat(multiply(matrix, 1, rows)[0]).containsOnly(Float.NaN);
     }
 
     @Example
