@@ -2,6 +2,7 @@ package dev.hydrallm.engine.cpu;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -11,9 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -80,35 +79,23 @@ final class Kernels {
         return Loaded.KERNELS.get();
     }
 
-    /** The library must be a file to be loaded; it may go as soon as it is. What fails is told to everyone who asks. */
+    /** What fails is told to everyone who asks. */
     private static Supplier<Optional<Kernels>> load() {
         try (InputStream in = Kernels.class.getResourceAsStream(LIBRARY)) {
             if (in == null) {
                 return Optional::empty;
             }
-            Path file = Files.createTempFile("hydra", ".so");
-            try {
-                Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
-                Kernels kernels = new Kernels(lookup(file));
-                Optional<Kernels> usable = kernels.level() > 0 ? Optional.of(kernels) : Optional.empty();
-                return () -> usable;
-            } finally {
-                Files.delete(file);
-            }
-        } catch (IOException | IllegalArgumentException e) {
+            Path temporary = Path.of(System.getProperty("java.io.tmpdir"));
+            Kernels kernels = new Kernels(KernelLibrary.load(in.readAllBytes(), temporary));
+            Optional<Kernels> usable = kernels.level() > 0 ? Optional.of(kernels) : Optional.empty();
+            return () -> usable;
+        } catch (IOException e) {
+            throw new UncheckedIOException("the program's file cannot be read", e);
+        } catch (IllegalStateException e) {
             return () -> {
-                throw new IllegalStateException(
-                        "the kernels cannot be loaded from " + System.getProperty("java.io.tmpdir") + " ("
-                                + e.getMessage() + "): name a folder that can be written and is not mounted noexec with"
-                                + " HYDRA_JAVA_OPTS=-Djava.io.tmpdir=FOLDER, or take --engine torch",
-                        e);
+                throw e;
             };
         }
-    }
-
-    @SuppressWarnings("restricted") // our own library
-    private static SymbolLookup lookup(Path file) {
-        return SymbolLookup.libraryLookup(file, Arena.global());
     }
 
     private MethodHandle function(String name, MemoryLayout result, MemoryLayout... arguments) {

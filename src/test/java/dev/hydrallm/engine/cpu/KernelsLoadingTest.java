@@ -1,17 +1,20 @@
 package dev.hydrallm.engine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The program where the kernels' library cannot become a file: a read-only root, say, or a folder that is gone. */
+/** How the kernels' library gets into the process: from memory, or from a file where a folder allows it. */
 @Timeout(120)
 class KernelsLoadingTest {
     @TempDir
@@ -41,16 +44,57 @@ class KernelsLoadingTest {
         return new Outcome(exit, Files.readString(errors));
     }
 
+    private static byte[] library() throws IOException {
+        try (InputStream in = Kernels.class.getResourceAsStream("libhydra.so")) {
+            assumeTrue(in != null, "there are no kernels");
+            return in.readAllBytes();
+        }
+    }
+
     @Test
-    void aLibraryThatCannotBeUnpackedIsOneLineThatSaysWhatToDo() throws Exception {
+    void fromMemoryNoFolderIsNeeded() throws Exception {
         assumeTrue(Kernels.ofProcessor().isPresent(), "there are no kernels");
+        Outcome outcome = generate(folder.resolve("gone"));
+        assertThat(outcome.errors).doesNotContain("hydra: ");
+        assertThat(outcome.exit).isZero();
+        assertThat(openFiles()).as("left open").noneMatch(target -> target.contains("hydra-kernels"));
+    }
+
+    private static List<String> openFiles() throws IOException {
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+            return descriptors
+                    .map(descriptor -> {
+                        try {
+                            return Files.readSymbolicLink(descriptor).toString();
+                        } catch (IOException e) {
+                            return ""; // closed meanwhile
+                        }
+                    })
+                    .toList();
+        }
+    }
+
+    @Test
+    void fromAFileNoFileIsLeft() throws Exception {
+        assertThat(KernelLibrary.fromFile(library(), folder).find("hydra_level"))
+                .isPresent();
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void aLibraryThatCannotBeUnpackedSaysWhatToDo() throws Exception {
+        byte[] library = library();
         Path gone = folder.resolve("gone");
-        Outcome outcome = generate(gone);
-        assertThat(outcome.errors.lines().filter(line -> line.startsWith("hydra: ")))
-                .singleElement()
-                .asString()
-                .contains("the kernels cannot be loaded from " + gone, "-Djava.io.tmpdir=FOLDER", "--engine torch");
-        assertThat(outcome.errors).doesNotContain("Exception in thread", "\tat ");
-        assertThat(outcome.exit).isEqualTo(1);
+        assertThatThrownBy(() -> KernelLibrary.fromFile(library, gone))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContainingAll(
+                        "the kernels cannot be loaded from " + gone, "-Djava.io.tmpdir=FOLDER", "--engine torch");
+    }
+
+    @Test
+    void whatIsNoLibraryIsTriedFromAFileToo() {
+        assertThatThrownBy(() -> KernelLibrary.load(new byte[] {1, 2, 3}, folder))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("the kernels cannot be loaded from " + folder);
     }
 }

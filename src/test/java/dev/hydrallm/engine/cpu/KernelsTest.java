@@ -2,9 +2,12 @@ package dev.hydrallm.engine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -15,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -26,6 +30,11 @@ import net.jqwik.api.lifecycle.AfterTry;
 @AddLifecycleHook(OnlyWithKernels.class)
 class KernelsTest {
     private static final int ALL_LEVELS = Integer.MAX_VALUE;
+    private static final int HANGUP = 1;
+    private static final int INTERRUPT = 2;
+    private static final int QUIT = 3;
+    private static final int SEGMENTATION_FAULT = 11;
+    private static final int TERMINATE = 15;
 
     private final Kernels kernels = Kernels.ofProcessor().orElseThrow();
 
@@ -236,6 +245,40 @@ class KernelsTest {
             MemorySegment places = arena.allocate(ValueLayout.JAVA_INT, most);
             kernels.top(arena.allocateFrom(ValueLayout.JAVA_FLOAT, row), count, places, most);
             assertThat(places.toArray(ValueLayout.JAVA_INT)).isEqualTo(expected);
+        }
+    }
+
+    /** A signal that ends the process is the Java machine's to handle, and its own threads listen. */
+    @Example
+    void threadsOfThePoolTakeNoSignals() throws IOException {
+        kernels.threads(3);
+        try (Stream<Path> tasks = Files.list(Path.of("/proc/self/task"))) {
+            List<Path> pool = tasks.filter(task -> status(task, "Name").equals("hydra-kernels"))
+                    .toList();
+            assertThat(pool).hasSizeGreaterThanOrEqualTo(2);
+            for (Path task : pool) {
+                long blocked = Long.parseUnsignedLong(status(task, "SigBlk"), 16);
+                for (int signal : new int[] {HANGUP, INTERRUPT, QUIT, TERMINATE}) {
+                    assertThat(blocked >>> (signal - 1) & 1)
+                            .as("signal %d", signal)
+                            .isOne();
+                }
+                assertThat(blocked >>> (SEGMENTATION_FAULT - 1) & 1)
+                        .as("a crash is reported")
+                        .isZero();
+            }
+        }
+    }
+
+    private static String status(Path task, String field) {
+        try {
+            return Files.readAllLines(task.resolve("status")).stream()
+                    .filter(line -> line.startsWith(field + ":"))
+                    .map(line -> line.substring(field.length() + 1).strip())
+                    .findFirst()
+                    .orElse("");
+        } catch (IOException e) {
+            return ""; // it has ended meanwhile
         }
     }
 }
