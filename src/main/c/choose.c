@@ -9,6 +9,7 @@ BOTH static int any_above(const float *row, int64_t count, float bound) {
 
 void hydra_top(const float *row, int64_t count, int32_t *places, int64_t wanted) {
     int64_t found = 0;
+    if (wanted == 0) return;
     for (int64_t block = 0; block < count; block += 256) {
         const int64_t end = at_most(count, block + 256);
         if (found == wanted && !any_above(row + block, end - block, row[places[found - 1]])) continue;

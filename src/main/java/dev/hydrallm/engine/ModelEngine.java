@@ -253,6 +253,10 @@ public final class ModelEngine implements Engine {
     }
 
     private DraftShape within(DraftShape wanted) {
+        if (wanted.ranks() > limits.vocabularySize()) {
+            throw new IllegalArgumentException("a draft tree asks for " + wanted.ranks()
+                    + " guesses of a head, and the vocabulary has " + limits.vocabularySize() + " tokens");
+        }
         return new DraftShape(Math.min(wanted.heads(), limits.draftHeads()), wanted.ranks());
     }
 

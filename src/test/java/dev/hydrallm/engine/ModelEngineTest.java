@@ -29,6 +29,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.Parameter;
@@ -376,6 +377,23 @@ class ModelEngineTest {
                         .as("%s in %s", wrong, damaged)
                         .isInstanceOf(NotFiniteException.class);
             }
+        }
+    }
+
+    @Test
+    void asManyGuessesAsThereAreTokensAreAllOfThemAndMoreAreRefused() {
+        try (PackedModel pack = pack(Shape.all().get(2), WeightFormat.INT8, 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
+            int[][] all = engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.ofAll(23))))
+                    .drafts()
+                    .candidates();
+            for (int[] head : all) {
+                assertThat(head)
+                        .containsExactlyInAnyOrder(IntStream.range(0, 23).toArray());
+            }
+            assertThatThrownBy(() -> engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.ofAll(24)))))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("24 guesses of a head, and the vocabulary has 23 tokens");
         }
     }
 

@@ -32,11 +32,11 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** Writes packs of random weights of any shape, and of another pack's weights in single precision. */
-final class TinyPack {
+public final class TinyPack {
     private TinyPack() {}
 
     /** A pack whose weights are {@code spread} times Gaussian numbers; 0 gives a model of zeros. */
-    static PackedModel write(
+    public static PackedModel write(
             Path folder, Architecture architecture, DraftLayout draft, WeightFormat format, double spread) {
         Random random = new Random(7);
         return write(folder, architecture, draft, format, tensor -> bytes(tensor, random, spread));

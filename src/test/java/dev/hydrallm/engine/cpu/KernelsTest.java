@@ -248,6 +248,26 @@ class KernelsTest {
         }
     }
 
+    @Example
+    void ofNoneWantedNoneComes() {
+        try (Arena arena = Arena.ofConfined()) {
+            // Between two ones that nobody may touch.
+            MemorySegment places = arena.allocateFrom(ValueLayout.JAVA_INT, Integer.MAX_VALUE, Integer.MAX_VALUE);
+            MemorySegment row = arena.allocateFrom(ValueLayout.JAVA_FLOAT, floats(new Random(1), 700, 1));
+            kernels.top(row, 700, places.asSlice(Integer.BYTES), 0);
+            assertThat(places.toArray(ValueLayout.JAVA_INT)).containsOnly(Integer.MAX_VALUE);
+        }
+    }
+
+    @Example
+    void ofMoreThanThereAreAllCome() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment places = arena.allocateFrom(ValueLayout.JAVA_INT, -1, -1, -1, -1, -1);
+            kernels.top(arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1, 3, 2), 3, places, 5);
+            assertThat(places.toArray(ValueLayout.JAVA_INT)).containsExactly(1, 2, 0, -1, -1);
+        }
+    }
+
     /** A signal that ends the process is the Java machine's to handle, and its own threads listen. */
     @Example
     void threadsOfThePoolTakeNoSignals() throws IOException {
