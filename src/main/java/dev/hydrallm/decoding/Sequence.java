@@ -99,8 +99,8 @@ public final class Sequence {
     }
 
     /**
-     * How many leading tokens of the slot the draft layers have read for this sequence, or will before the slot's next prompt; 0 if
-     * it never drafts.
+     * How many leading tokens of the slot the draft layers have read for this sequence, or will once a prompt that builds on them
+     * drafts; 0 if it never drafts.
      */
     public int draftRows() {
         return draftedSteps.length == 0 ? 0 : committed;
@@ -129,18 +129,14 @@ public final class Sequence {
             sizer = Optional.of(made);
             tree = made.next();
         }
-        // Even if the first step is a plain one the draft layers read the prompt: later steps build on it.
-        DraftShape wanted = DraftShape.of(tree);
+        Optional<DraftShape> wanted = draftedSteps.length == 0 ? Optional.empty() : Optional.of(DraftShape.of(tree));
         return new Engine.PrefillRequest(
-                lease.slot(),
-                Arrays.copyOf(tokens, promptLength),
-                lease.reused(),
-                rule,
-                adaptive ? wanted.and(DraftShape.FEWEST) : wanted);
+                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, wanted);
     }
 
     void prefilled(Engine.Prefilled result) {
         committed = promptLength;
+        undrafted = tree.depth() == 0 ? promptLength : 0;
         next = result.next();
         drafts = result.drafts();
     }

@@ -79,13 +79,17 @@ public final class TextModel implements AutoCloseable {
         return Tokenizer.load(pack.tokenizerFile(), manifest.bosId(), manifest.eosIds());
     }
 
-    /** The draft tree of a pack: the explicit one, else its own, else the default for its heads; cut to the heads. */
+    /** The draft tree of a pack: the explicit one, else its own, else the default for its heads; cut to the heads and the vocabulary. */
     public static DraftTree treeOf(PackedModel pack, Optional<List<List<Integer>>> explicit) {
         int heads = pack.draft().heads();
         Manifest manifest = pack.manifest();
         List<List<Integer>> paths =
                 explicit.or(() -> Optional.ofNullable(manifest.tree())).orElseGet(() -> NamedTrees.defaultFor(heads));
-        return DraftTree.of(paths).withinDepth(heads);
+        int vocabulary = pack.architecture().vocabSize();
+        return DraftTree.of(paths.stream()
+                        .filter(path -> path.stream().allMatch(rank -> rank < vocabulary))
+                        .toList())
+                .withinDepth(heads);
     }
 
     /**
