@@ -24,8 +24,6 @@ public interface Engine extends AutoCloseable {
 
     /**
      * One forward over the nodes of all the sequences; a verdict for each, in order. Writes KV rows behind start.
-     *
-     * @throws NotFiniteException if the model computes what is infinite or not a number
      */
     List<Verdict> verify(List<TreeQuery> batch);
 

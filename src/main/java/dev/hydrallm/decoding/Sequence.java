@@ -41,6 +41,7 @@ public final class Sequence {
     private final int[] draftedSteps;
     private Phases phases = Phases.ZERO;
     private Optional<FinishReason> finish = Optional.empty();
+    private Optional<NotFiniteException> failure = Optional.empty();
     private volatile boolean cancelled;
 
     /**
@@ -81,6 +82,11 @@ public final class Sequence {
     /** Why it ended; empty while it runs. */
     public Optional<FinishReason> finished() {
         return finish;
+    }
+
+    /** What broke it; empty if it runs or ended otherwise. */
+    public Optional<NotFiniteException> failure() {
+        return failure;
     }
 
     /** The generated ids so far, after every cut; ends with the end-of-sequence id if that ended it. */
@@ -207,6 +213,17 @@ public final class Sequence {
         undrafted = tree.depth() == 0 ? undrafted + path.length : 0;
         next = verdict.next()[path[path.length - 1]];
         drafts = proposed;
+    }
+
+    /** Whether the model chose a token to go on with. A guess that was not accepted may have had none. */
+    boolean canGoOn() {
+        return next != Verdict.NONE;
+    }
+
+    /** Ends it, and it alone, where the model chose nothing. */
+    void fail() {
+        failure = Optional.of(new NotFiniteException());
+        finish(FinishReason.CANCELLED);
     }
 
     void finish(FinishReason reason) {

@@ -102,8 +102,11 @@ public final class ModelEngine implements Engine {
         Selection selection =
                 new Selection(List.of(new Selection.Part(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1)));
         double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
+        if (!choosesSomething(chosen, 0)) {
+            throw new NotFiniteException();
+        }
         return new Prefilled(
-                token(chosen, 0), draft(request, from, rows, request.wanted().orElse(DraftShape.NONE)));
+                (int) chosen[0], draft(request, from, rows, request.wanted().orElse(DraftShape.NONE)));
     }
 
     private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
@@ -176,19 +179,17 @@ public final class ModelEngine implements Engine {
             int[] next = new int[nodes];
             float[] scores = new float[nodes];
             for (int node = 0; node < nodes; node++, row++) {
-                next[node] = token(chosen, row);
-                scores[node] = (float) chosen[2 * row + 1];
+                boolean choice = choosesSomething(chosen, row);
+                next[node] = choice ? (int) chosen[2 * row] : Verdict.NONE;
+                scores[node] = choice ? (float) chosen[2 * row + 1] : Float.NEGATIVE_INFINITY;
             }
             verdicts.add(new Verdict(next, scores));
         }
         return verdicts;
     }
 
-    private static int token(double[] chosen, int row) {
-        if (Double.isNaN(chosen[2 * row + 1])) {
-            throw new NotFiniteException();
-        }
-        return (int) chosen[2 * row];
+    private static boolean choosesSomething(double[] chosen, int row) {
+        return !Double.isNaN(chosen[2 * row + 1]);
     }
 
     @Override

@@ -27,8 +27,13 @@ final class LibraryLoader {
     static SymbolLookup load(byte[] library, Path folder) {
         try {
             return fromMemory(library);
-        } catch (IOException | IllegalArgumentException e) {
-            return fromFile(library, folder);
+        } catch (IOException | IllegalArgumentException refused) {
+            try {
+                return fromFile(library, folder);
+            } catch (IllegalStateException e) {
+                e.addSuppressed(refused);
+                throw e;
+            }
         }
     }
 

@@ -145,6 +145,12 @@ public final class TextModel implements AutoCloseable {
         return speculation;
     }
 
+    /** What it drafts when a request says how much of the tree, even if it drafts nothing otherwise. */
+    public Speculation speculation(Speculation.Extent extent) {
+        DraftTree usual = speculation.tree();
+        return new Speculation(usual.depth() > 0 ? usual : treeOf(pack, Optional.empty()), extent);
+    }
+
     /** What its engine can hold. */
     public EngineLimits limits() {
         return limits;

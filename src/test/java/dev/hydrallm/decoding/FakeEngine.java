@@ -10,6 +10,7 @@ import java.util.Random;
  * so that a row kept, moved or masked wrongly changes the text. Its heads guess right most of the time.
  */
 public final class FakeEngine implements Engine {
+    private int spoiled = Verdict.NONE;
     private final EngineLimits limits;
     private final int[][] rows;
     private List<TreeQuery> verified = List.of();
@@ -123,6 +124,11 @@ public final class FakeEngine implements Engine {
                         .orElse(Drafts.NONE));
     }
 
+    /** From now on no token is chosen after this one. */
+    void choosesNothingAfter(int token) {
+        spoiled = token;
+    }
+
     @Override
     public List<Verdict> verify(List<TreeQuery> batch) {
         verified = batch;
@@ -131,7 +137,7 @@ public final class FakeEngine implements Engine {
             System.arraycopy(query.tokens(), 0, rows[query.slot()], query.start(), query.tokens().length);
             int[] next = new int[query.tree().nodes()];
             for (int node = 0; node < next.length; node++) {
-                next[node] = choose(seenBy(query, node), query.rule());
+                next[node] = query.tokens()[node] == spoiled ? Verdict.NONE : choose(seenBy(query, node), query.rule());
             }
             verdicts.add(new Verdict(next, new float[next.length]));
         }

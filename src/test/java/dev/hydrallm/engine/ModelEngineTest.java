@@ -18,6 +18,7 @@ import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
@@ -357,26 +358,41 @@ class ModelEngineTest {
                 "layers.1.down.scale",
                 "lm_head.scale"
             })
+    void weightsThatAreNoNumbersAreRefusedByName(String damaged) {
+        assumeTrue(kind == Kind.KERNELS, "libtorch takes vectors as they are");
+        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+            try (PackedModel pack = damaged(damaged, wrong)) {
+                assertThatThrownBy(() -> Kinds.load(pack, small(), kind))
+                        .as("%s in %s", wrong, damaged)
+                        .isInstanceOf(ModelFormatException.class)
+                        .hasMessageContainingAll(damaged, "is " + wrong, "pack the model again");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"layers.0.attention_norm", "layers.1.mlp_norm", "layers.1.down.scale", "norm"})
     void aModelThatComputesNoNumbersIsAnError(String damaged) {
         assumeTrue(kind == Kind.KERNELS, "libtorch's program does not tell yet");
+        // Two of them are above all numbers.
+        try (PackedModel pack = damaged(damaged, Float.MAX_VALUE);
+                ModelEngine engine = Kinds.load(pack, small(), kind);
+                ModelScorer scorer = ModelScorer.load(pack, small().on(kind))) {
+            assertThatThrownBy(() -> engine.prefill(request(prompt(9, 23))))
+                    .as(damaged)
+                    .isInstanceOf(NotFiniteException.class)
+                    .hasMessageContaining("its weights are damaged");
+            assertThatThrownBy(() -> scorer.logProbabilities(prompt(4, 23), 0))
+                    .as(damaged)
+                    .isInstanceOf(NotFiniteException.class);
+        }
+    }
+
+    private PackedModel damaged(String tensor, float wrong) {
         Architecture all =
                 Shape.with(new Architecture(23, 24, 40, 2, 6, 2, 4, 1e-6, 500_000, 96, false), AttentionPart.values());
-        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
-            Path altered;
-            try (PackedModel pack = pack(new Shape(all, new DraftLayout(3, 1, 1, false)), WeightFormat.INT8, 0.4)) {
-                altered = TinyPack.altered(folder.resolve(damaged + wrong), pack, damaged, wrong);
-            }
-            try (PackedModel pack = PackedModel.open(altered);
-                    ModelEngine engine = Kinds.load(pack, small(), kind);
-                    ModelScorer scorer = ModelScorer.load(pack, small().on(kind))) {
-                assertThatThrownBy(() -> engine.prefill(request(prompt(9, 23))))
-                        .as("%s in %s", wrong, damaged)
-                        .isInstanceOf(NotFiniteException.class)
-                        .hasMessageContaining("its weights are damaged");
-                assertThatThrownBy(() -> scorer.logProbabilities(prompt(4, 23), 0))
-                        .as("%s in %s", wrong, damaged)
-                        .isInstanceOf(NotFiniteException.class);
-            }
+        try (PackedModel pack = pack(new Shape(all, new DraftLayout(3, 1, 1, false)), WeightFormat.INT8, 0.4)) {
+            return PackedModel.open(TinyPack.altered(folder.resolve(tensor + wrong), pack, tensor, wrong));
         }
     }
 

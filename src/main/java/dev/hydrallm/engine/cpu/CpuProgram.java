@@ -12,6 +12,7 @@ import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.natives.LargePages;
+import dev.hydrallm.natives.NoRoomException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -82,8 +83,8 @@ public final class CpuProgram implements DecoderProgram {
         workspace =
                 room.of(IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options), shape);
         shapes = new RowShapeCache<>(RowMap::of, slots);
-        caches = new KvCaches(kernels, architecture, architecture.layers(), cacheRows, slots, arena);
-        draftCaches = new KvCaches(kernels, architecture, draft.forkedLayers(), cacheRows, slots, arena);
+        caches = new KvCaches(architecture, architecture.layers(), cacheRows, slots, arena);
+        draftCaches = new KvCaches(architecture, draft.forkedLayers(), cacheRows, slots, arena);
         sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * slots, arena);
         x = numbers(rows, hidden());
         tap = numbers(rows, hidden());
@@ -130,12 +131,17 @@ public final class CpuProgram implements DecoderProgram {
     public static CpuProgram load(PackedModel model, EngineOptions options, int context) {
         Kernels kernels =
                 Kernels.ofProcessor().orElseThrow(() -> new IllegalArgumentException("the kernels are not there"));
-        CpuWeights weights = new CpuWeights(model, kernels);
         try {
-            return new CpuProgram(kernels, weights, model, options, context);
-        } catch (RuntimeException | Error e) {
-            weights.close();
-            throw e;
+            CpuWeights weights = new CpuWeights(model, kernels);
+            try {
+                return new CpuProgram(kernels, weights, model, options, context);
+            } catch (RuntimeException | Error e) {
+                weights.close();
+                throw e;
+            }
+        } catch (NoRoomException e) {
+            throw new IllegalStateException(
+                    e.getMessage() + " of the model: give fewer --slots, a shorter --context or a smaller model", e);
         }
     }
 
