@@ -67,7 +67,7 @@ BOTH static float weigh(float *scores, int64_t from, int64_t to, float scale) {
     const int64_t first = from / 16 * 16, end = padded(to, 16);
     for (int64_t i = first; i < from; i++) scores[i] = -INFINITY;
     for (int64_t i = to; i < end; i++) scores[i] = -INFINITY;
-    const float largest = largest_of(scores + first, end - first, 0);
+    const float largest = largest_of(scores + first, end - first);
     v16 sum = {};
     for (int64_t i = first; i < end; i += 16) {
         const v16 distance = (load(scores + i) - largest) * scale;

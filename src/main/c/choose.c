@@ -9,6 +9,7 @@ BOTH static int any_above(const float *row, int64_t count, float bound) {
 
 void hydra_top(const float *row, int64_t count, int32_t *places, int64_t wanted) {
     int64_t found = 0;
+    if (wanted == 0) return;
     for (int64_t block = 0; block < count; block += 256) {
         const int64_t end = at_most(count, block + 256);
         if (found == wanted && !any_above(row + block, end - block, row[places[found - 1]])) continue;
@@ -22,7 +23,7 @@ void hydra_top(const float *row, int64_t count, int32_t *places, int64_t wanted)
 }
 
 BOTH void hydra_softmax(float *row, int64_t count, float temperature) {
-    const float largest = largest_of(row, count, 0);
+    const float largest = largest_of(row, count);
     v16 sum = {};
     int64_t i = 0;
     for (; count - i >= 16; i += 16) {

@@ -144,7 +144,7 @@ void hydra_keep(
     const int32_t *path,
     int64_t length);
 
-/* Places of a row's largest numbers, best first; of equals the first. */
+/* Places of a row's largest numbers, best first; of equals the first. Wants more than there are: only those there are. */
 void hydra_top(const float *row, int64_t count, int32_t *places, int64_t wanted);
 
 /* softmax(row / temperature), in place. */

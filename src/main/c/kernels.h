@@ -2,6 +2,7 @@
 #pragma once
 #include "hydra.h"
 #include <stddef.h>
+#include <string.h>
 
 /* 16 numbers; the compiler makes of them what the processor has. */
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
@@ -30,21 +31,38 @@ INLINE float sum_of(v16 x) {
 INLINE int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t padded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-/* The largest of some numbers, or of their sizes. NaN is skipped. */
-INLINE float largest_of(const float *row, int64_t count, int sizes) {
-    v16 most = all(sizes ? 0 : -__builtin_inff());
+/* The largest of some numbers. NaN is skipped: what is computed with it tells. */
+INLINE float largest_of(const float *row, int64_t count) {
+    v16 most = all(-__builtin_inff());
     int64_t i = 0;
     for (; count - i >= 16; i += 16) {
-        const v16 x = load(row + i), own = sizes ? (v16)((i16)x & 0x7fffffff) : x;
+        const v16 own = load(row + i);
         most = choose(own > most, own, most);
     }
     float largest = most[0];
     for (int lane = 1; lane < 16; lane++) largest = most[lane] > largest ? most[lane] : largest;
-    for (; i < count; i++) {
-        const float own = sizes ? __builtin_fabsf(row[i]) : row[i];
-        largest = own > largest ? own : largest;
-    }
+    for (; i < count; i++) largest = row[i] > largest ? row[i] : largest;
     return largest;
+}
+
+/* The largest size of some numbers; NaN if there is one: without their signs numbers stand in the order of their bits, and NaN
+ * behind all others. */
+INLINE float largest_size_of(const float *row, int64_t count) {
+    i16 most = {};
+    int64_t i = 0;
+    for (; count - i >= 16; i += 16) {
+        const i16 own = (i16)load(row + i) & 0x7fffffff;
+        most = (i16)choose(own > most, (v16)own, (v16)most);
+    }
+    if (i < count) {
+        v16 rest = {};
+        memcpy(&rest, row + i, (count - i) * sizeof(float));
+        const i16 own = (i16)rest & 0x7fffffff;
+        most = (i16)choose(own > most, (v16)own, (v16)most);
+    }
+    int32_t largest = most[0];
+    for (int lane = 1; lane < 16; lane++) largest = most[lane] > largest ? most[lane] : largest;
+    return ((v16)((i16){} + largest))[0];
 }
 
 /* Codes (outputs, inputs) of up to HYDRA_TILE outputs into one tile, see hydra_pack. */
@@ -71,7 +89,8 @@ enum { STORE, ADD };
 /* out (rows, stride) = or += activations times the matrix. */
 void multiply(const activations *a, int64_t rows, const hydra_matrix *w, float *out, int64_t stride, int what);
 
-/* Codes of each row's numbers, and its scale times `factor`. */
+/* Codes of a row's numbers, and its scale times `factor`; the scale of a row that is not all finite is not either, and makes NaN of
+ * every product. */
 void quantize(const float *row, int64_t count, float factor, const activations *a, int64_t index);
 
 /* Attention of the fresh rows of one sequence, whose keys and values are written already; qkv: (rows, (heads + 2 kv_heads) *
@@ -80,9 +99,9 @@ void attend(
     const hydra_shape *shape, int64_t window, const hydra_sequence *sequence, const float *qkv, const hydra_workspace *workspace,
     float *out);
 
-/* exp of numbers of at most 0: 2^n times a polynomial of the rest (Cephes' expf, relative error 2^-23). */
+/* exp of numbers of at most 0: 2^n times a polynomial of the rest (Cephes' expf, relative error 2^-23). NaN stays NaN. */
 INLINE v16 exponential(v16 x) {
-    x = choose(x > -87.0f, x, all(-87.0f));
+    x = choose(x < -87.0f, all(-87.0f), x);
     const v16 magic = all(12582912.0f); /* 1.5 * 2^23: adding it rounds to a whole number */
     const v16 shifted = x * 1.44269504f + magic, n = shifted - magic;
     x = x - n * 0.693359375f + n * 2.12194440e-4f;

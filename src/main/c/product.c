@@ -125,7 +125,7 @@ void multiply(const activations *a, int64_t rows, const hydra_matrix *w, float *
 
 BOTH void quantize(const float *row, int64_t count, float factor, const activations *a, int64_t index) {
     int8_t *codes = a->codes + index * a->stride;
-    const float largest = largest_of(row, count, 1);
+    const float largest = largest_size_of(row, count);
     const float inverse = largest > 0 ? 127 / largest : 0;
     int32_t sum = 0;
     for (int64_t i = 0; i < count; i++) {

@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,14 +57,27 @@ static void *serve(void *thread) {
     return 0;
 }
 
+/* Signals are for the caller's process to handle, on threads of its own; only a fault must hit the thread that makes it. */
+static void block_signals(sigset_t *before) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, before);
+}
+
 void hydra_threads(int64_t count) {
+    sigset_t before;
     pthread_mutex_lock(&owned);
+    block_signals(&before); /* threads inherit what is blocked */
     while (pool.threads < count) {
         pthread_t thread;
         if (pthread_create(&thread, 0, serve, (void *)(intptr_t)pool.threads)) break;
+        pthread_setname_np(thread, "hydra-kernels");
         pthread_detach(thread);
         pool.threads++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, 0);
     pthread_mutex_unlock(&owned);
 }
 

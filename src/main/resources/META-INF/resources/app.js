@@ -53,6 +53,11 @@ function askForKey() {
   });
 }
 
+/** How much of the tree is drafted; nothing said leaves it to the server. */
+function drafting(extent) {
+  return extent === "" ? {} : { speculation: extent };
+}
+
 /** What the form asks for, as a request and as the text that comes before the answer. */
 function readForm() {
   const settings = {
@@ -60,7 +65,7 @@ function readForm() {
     top_p: Number($("top-p").value),
     // Always given, so that a comparison draws the same random numbers.
     seed: $("seed").value === "" ? Math.floor(Math.random() * LARGEST_SEED) : Number($("seed").value),
-    speculation: $("speculation").value,
+    ...drafting($("speculation").value),
   };
   const maxTokens = Number($("max-tokens").value);
   if (mode() === "chat") {
@@ -209,13 +214,13 @@ function startGeneration() {
 
 function startComparison() {
   const asked = readForm();
-  const variant = (speculation) => ({
+  const { speculation = "", ...body } = asked.request.body;
+  const variant = (extent) => ({
     ...asked,
-    request: { ...asked.request, body: { ...asked.request.body, speculation } },
+    request: { ...asked.request, body: { ...body, ...drafting(extent) } },
   });
-  const drafting = asked.request.body.speculation === "none" ? "adaptive" : asked.request.body.speculation;
   return whileRunning(async (signal) => {
-    const hydra = await run(variant(drafting), "With draft heads", signal);
+    const hydra = await run(variant(speculation === "none" ? "adaptive" : speculation), "With draft heads", signal);
     say("Now without speculation …");
     const plain = await run(variant("none"), "Plain decoding", signal);
     say(summary(hydra, asked.request.body.seed));

@@ -29,7 +29,8 @@ record BenchReport(
         implements Report {
 
     static BenchReport of(Machine machine, String model, int threads) {
-        return new BenchReport(machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of(), null);
+        return new BenchReport(
+                machine, model, threads, List.of(), 0, List.of(), List.of(), List.of(), null, List.of(), null);
     }
 
     BenchReport withSteps(List<StepBenchmark.Line> lines) {
@@ -83,8 +84,10 @@ record BenchReport(
                 machine.system(),
                 machine.java()));
         if (gpu != null) {
-            text.append("%s: a copy within its memory %,.0f GB/s, read and written; a forward reads %.2f GB, drafting %.2f GB%n"
-                    .formatted(gpu.device(), gpu.copyRate() / 1e9, gpu.baseBytes() / 1e9, gpu.draftBytes() / 1e9));
+            text.append(
+                    "%s: a copy within its memory %,.0f GB/s, read and written; a forward reads %.2f GB, drafting %.2f GB%n"
+                            .formatted(
+                                    gpu.device(), gpu.copyRate() / 1e9, gpu.baseBytes() / 1e9, gpu.draftBytes() / 1e9));
         }
         append(text, steps, stepTable(), style);
         append(text, steps.stream().filter(line -> line.device() != null).toList(), deviceTable(), style);
@@ -115,8 +118,8 @@ record BenchReport(
 
     /** By the device's own clock: what of a step it computed, and how fast it read the weights, as part of a copy's speed. */
     private Table deviceTable() {
-        Table table = new Table(
-                "nodes", "verify, device ms", "draft, device ms", "verify GB/s", "of a copy %", "draft GB/s");
+        Table table =
+                new Table("nodes", "verify, device ms", "draft, device ms", "verify GB/s", "of a copy %", "draft GB/s");
         for (StepBenchmark.Line line : steps) {
             StepBenchmark.DeviceTimes times = line.device();
             if (times != null && gpu != null) {

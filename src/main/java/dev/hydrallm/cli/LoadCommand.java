@@ -3,6 +3,7 @@ package dev.hydrallm.cli;
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
 import dev.hydrallm.evaluation.Machine;
+import dev.hydrallm.evaluation.Summary;
 import dev.hydrallm.model.PackedModel;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -88,23 +89,28 @@ final class LoadCommand implements Callable<Integer> {
                     "of disk %",
                     "loaded s",
                     "loaded GB/s",
+                    "of disk %",
                     "peak MiB",
                     "peak - file MiB");
-            double disk = lines.getLast().plain().mean();
+            double disk = lines.getLast().plain().median();
             double mebibytes = bytes / (double) (1 << 20);
-            lines.forEach(line -> table.row(
-                    line.cache().name().toLowerCase(Locale.ROOT),
-                    BenchReport.spread(line.plain(), 2),
-                    BenchReport.spread(line.verified(), 2),
-                    Table.number(100 * line.ofPlain().mean(), 0),
-                    Table.number(100 * line.verified().mean() / disk, 0),
-                    BenchReport.spread(line.loaded(), 2),
-                    Table.number(bytes / line.loaded().mean() / 1e9, 2),
-                    Table.number(line.peakMebibytes(), 0),
-                    Table.number(line.peakMebibytes() - mebibytes, 0)));
+            for (LoadBenchmark.Line line : lines) {
+                double loaded = bytes / line.loaded().median() / 1e9;
+                table.row(
+                        line.cache().name().toLowerCase(Locale.ROOT),
+                        median(line.plain()),
+                        median(line.verified()),
+                        Table.number(100 * line.ofPlain().median(), 0),
+                        Table.number(100 * line.verified().median() / disk, 0),
+                        median(line.loaded()),
+                        Table.number(loaded, 2),
+                        Table.number(100 * loaded / disk, 0),
+                        Table.number(line.peakMebibytes(), 0),
+                        Table.number(line.peakMebibytes() - mebibytes, 0));
+            }
             return String.format(
                     Locale.ROOT,
-                    "%s, %.0f MiB, on %s, %d processors, %s, Java %s, %d reading threads, %d loads each%n%n%s",
+                    "%s, %.0f MiB, on %s, %d processors, %s, Java %s, %d reading threads, medians of %d loads ± standard deviation%n%n%s",
                     model,
                     mebibytes,
                     machine.processor(),
@@ -114,6 +120,10 @@ final class LoadCommand implements Callable<Integer> {
                     threads,
                     repeats,
                     style.apply(table));
+        }
+
+        private static String median(Summary summary) {
+            return Table.number(summary.median(), 2) + " ± " + Table.number(summary.deviation(), 2);
         }
     }
 }

@@ -10,9 +10,6 @@ public record DraftShape(int heads, int ranks) {
     /** No guesses. */
     public static final DraftShape NONE = new DraftShape(0, 0);
 
-    /** One guess, for which the draft layers must have read everything. */
-    static final DraftShape FEWEST = new DraftShape(1, 1);
-
     /** What fills a tree. */
     static DraftShape of(DraftTree tree) {
         return new DraftShape(tree.depth(), tree.width());

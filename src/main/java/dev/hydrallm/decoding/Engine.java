@@ -1,6 +1,7 @@
 package dev.hydrallm.decoding;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -15,10 +16,10 @@ public interface Engine extends AutoCloseable {
     EngineLimits limits();
 
     /**
-     * Runs {@code tokens[from..]} of a prompt over the slot's KV rows 0..from, which must hold {@code tokens[0..from)}. The draft
-     * layers first read those of them that {@link #commit} put off.
+     * Runs {@code tokens[from..]} of a prompt over the slot's KV rows 0..from, which must hold {@code tokens[0..from)}.
      *
      * @throws IllegalArgumentException if the prompt is empty, leaves no room in the context or names an unknown token
+     * @throws NotFiniteException if the model computes what is infinite or not a number
      * @throws DeviceMemoryException if the device has not enough memory for it
      */
     Prefilled prefill(PrefillRequest request);
@@ -56,9 +57,10 @@ public interface Engine extends AutoCloseable {
      * A prompt to read.
      *
      * @param from how many of the slot's KV rows are kept, below the number of tokens
-     * @param wanted guesses; none if the sequence will never want any: no draft layers run
+     * @param wanted guesses; with none the draft layers read the prompt when some are wanted; empty if the sequence will never
+     *     want any, and they need not read its rows
      */
-    record PrefillRequest(int slot, int[] tokens, int from, AcceptanceRule rule, DraftShape wanted) {}
+    record PrefillRequest(int slot, int[] tokens, int from, AcceptanceRule rule, Optional<DraftShape> wanted) {}
 
     /** The token chosen after a prompt, and what the heads propose after that one. */
     record Prefilled(int next, Drafts drafts) {}

@@ -41,6 +41,7 @@ public final class Sequence {
     private final int[] draftedSteps;
     private Phases phases = Phases.ZERO;
     private Optional<FinishReason> finish = Optional.empty();
+    private Optional<NotFiniteException> failure = Optional.empty();
     private volatile boolean cancelled;
 
     /**
@@ -83,6 +84,11 @@ public final class Sequence {
         return finish;
     }
 
+    /** What broke it; empty if it runs or ended otherwise. */
+    public Optional<NotFiniteException> failure() {
+        return failure;
+    }
+
     /** The generated ids so far, after every cut; ends with the end-of-sequence id if that ended it. */
     public int[] output() {
         return Arrays.copyOfRange(tokens, promptLength, length);
@@ -99,8 +105,8 @@ public final class Sequence {
     }
 
     /**
-     * How many leading tokens of the slot the draft layers have read for this sequence, or will before the slot's next prompt; 0 if
-     * it never drafts.
+     * How many leading tokens of the slot the draft layers have read for this sequence, or will once a prompt that builds on them
+     * drafts; 0 if it never drafts.
      */
     public int draftRows() {
         return draftedSteps.length == 0 ? 0 : committed;
@@ -129,18 +135,14 @@ public final class Sequence {
             sizer = Optional.of(made);
             tree = made.next();
         }
-        // Even if the first step is a plain one the draft layers read the prompt: later steps build on it.
-        DraftShape wanted = DraftShape.of(tree);
+        Optional<DraftShape> wanted = draftedSteps.length == 0 ? Optional.empty() : Optional.of(DraftShape.of(tree));
         return new Engine.PrefillRequest(
-                lease.slot(),
-                Arrays.copyOf(tokens, promptLength),
-                lease.reused(),
-                rule,
-                adaptive ? wanted.and(DraftShape.FEWEST) : wanted);
+                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, wanted);
     }
 
     void prefilled(Engine.Prefilled result) {
         committed = promptLength;
+        undrafted = tree.depth() == 0 ? promptLength : 0;
         next = result.next();
         drafts = result.drafts();
     }
@@ -211,6 +213,17 @@ public final class Sequence {
         undrafted = tree.depth() == 0 ? undrafted + path.length : 0;
         next = verdict.next()[path[path.length - 1]];
         drafts = proposed;
+    }
+
+    /** Whether the model chose a token to go on with. A guess that was not accepted may have had none. */
+    boolean canGoOn() {
+        return next != Verdict.NONE;
+    }
+
+    /** Ends it, and it alone, where the model chose nothing. */
+    void fail() {
+        failure = Optional.of(new NotFiniteException());
+        finish(FinishReason.CANCELLED);
     }
 
     void finish(FinishReason reason) {

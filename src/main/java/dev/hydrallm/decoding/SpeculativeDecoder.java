@@ -74,8 +74,12 @@ public final class SpeculativeDecoder {
     }
 
     private static boolean stillRunning(Sequence sequence) {
-        if (sequence.finished().isEmpty() && sequence.cancelled()) {
-            sequence.finish(FinishReason.CANCELLED);
+        if (sequence.finished().isEmpty()) {
+            if (sequence.cancelled()) {
+                sequence.finish(FinishReason.CANCELLED);
+            } else if (!sequence.canGoOn()) {
+                sequence.fail();
+            }
         }
         return sequence.finished().isEmpty();
     }

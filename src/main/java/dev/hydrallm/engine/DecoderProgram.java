@@ -11,7 +11,7 @@ import java.util.OptionalLong;
  * <p>Made, used and closed on one thread.
  */
 public interface DecoderProgram extends AutoCloseable {
-    /** Rows of a slot that wait for the draft layers at most. */
+    /** Rows that the draft layers read late at once. */
     int UNDRAFTED_ROWS = 128;
 
     /** Fresh rows of one sequence behind its first {@code start} committed ones. */
@@ -24,7 +24,8 @@ public interface DecoderProgram extends AutoCloseable {
      * One forward over fresh rows.
      *
      * @param ids token of each row
-     * @return for each row chosen after: token and score
+     * @return for each row chosen after: token and score; the score is NaN where the logits choose nothing, for they are infinite or
+     *     no numbers
      */
     double[] verify(int[] ids, List<Rows> rows, Choice choice);
 
@@ -54,6 +55,11 @@ public interface DecoderProgram extends AutoCloseable {
      */
     long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted);
 
+    /** Rows of a slot that can wait for the draft layers. */
+    default int mostUndraftedRows() {
+        return UNDRAFTED_ROWS;
+    }
+
     /**
      * Puts a row of the last forward aside, for {@link #draftLate}.
      *
@@ -62,7 +68,7 @@ public interface DecoderProgram extends AutoCloseable {
     void putAside(int slot, int place, int row);
 
     /**
-     * As {@link #draft}, over all rows that were put aside.
+     * As {@link #draft}, over the rows that were put aside first.
      *
      * @param rows those rows as the cache takes them
      */

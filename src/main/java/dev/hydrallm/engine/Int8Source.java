@@ -115,7 +115,7 @@ public final class Int8Source implements AutoCloseable {
         return new Int8Matrix(
                 matrix,
                 model.tensor(matrix.name() + ".weight").data(),
-                model.tensor(matrix.name() + ".scale").data(),
+                FiniteNumbers.of(model, matrix.name() + ".scale"),
                 () -> {});
     }
 

@@ -5,6 +5,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Drafts;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.EngineLimits;
+import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.decoding.Verdict;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
@@ -17,8 +18,6 @@ import java.util.stream.IntStream;
 
 /** A model on a device: prompts, batches and what the draft layers have yet to read. Made, used and closed on one thread. */
 public final class ModelEngine implements Engine {
-    private static final int NEVER_DRAFTS = -1;
-
     private final DecoderProgram program;
     private final EngineLimits limits;
     private final int prefillChunk;
@@ -26,17 +25,19 @@ public final class ModelEngine implements Engine {
     /** The last verified batch, for {@link #commit}. */
     private List<TreeQuery> verified = List.of();
 
-    /** Of each slot: rows that the draft layers have yet to read, or {@link #NEVER_DRAFTS}. */
-    private final int[] undrafted;
-    /** Of each slot: the position of the first of them. */
-    private final int[] undraftedFrom;
+    /** Of each slot. */
+    private final List<UndraftedRows> undrafted;
+    /** Of each slot: whether its sequence never drafts, so that the draft layers will not read its rows. */
+    private final boolean[] plain;
 
     private ModelEngine(DecoderProgram program, EngineLimits limits, int prefillChunk) {
         this.program = program;
         this.limits = limits;
         this.prefillChunk = prefillChunk;
-        this.undrafted = new int[limits.slots()];
-        this.undraftedFrom = new int[limits.slots()];
+        this.undrafted = IntStream.range(0, limits.slots())
+                .mapToObj(slot -> new UndraftedRows(program, slot))
+                .toList();
+        this.plain = new boolean[limits.slots()];
     }
 
     /**
@@ -95,8 +96,8 @@ public final class ModelEngine implements Engine {
         int[] tokens = request.tokens();
         checkPrompt(tokens, request.from());
         verified = List.of();
-        readKept(request.slot(), request.from());
-        undrafted[request.slot()] = request.wanted().ranks() == 0 ? NEVER_DRAFTS : 0;
+        undrafted.get(request.slot()).keep(request.from());
+        plain[request.slot()] = request.wanted().isEmpty();
         int from = request.from();
         while (tokens.length - from > prefillChunk) {
             forward(request, from, prefillChunk, new Choice(prefillChunk, Selection.NONE));
@@ -107,7 +108,11 @@ public final class ModelEngine implements Engine {
         Selection selection =
                 new Selection(List.of(new Selection.Part(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1)));
         double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
-        return new Prefilled((int) chosen[0], draft(request, from, rows, request.wanted()));
+        if (!choosesSomething(chosen, 0)) {
+            throw new NotFiniteException();
+        }
+        return new Prefilled(
+                (int) chosen[0], draft(request, from, rows, request.wanted().orElse(DraftShape.NONE)));
     }
 
     private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
@@ -115,11 +120,20 @@ public final class ModelEngine implements Engine {
         return program.verify(chunk, List.of(runOf(request.slot(), from, rows)), choice);
     }
 
+    /** The draft layers' part of a chunk of a prompt; they put it off if the prompt's end wants no guesses yet. */
     private Drafts draft(PrefillRequest request, int from, int rows, DraftShape wanted) {
-        if (request.wanted().ranks() == 0) {
+        if (request.wanted().isEmpty()) {
             return Drafts.NONE;
         }
+        UndraftedRows waiting = undrafted.get(request.slot());
         int[] all = IntStream.range(0, rows).toArray();
+        if (request.wanted().get().ranks() == 0 && waiting.hasRoomFor(rows)) {
+            waiting.add(from, all);
+            return Drafts.NONE;
+        }
+        if (!waiting.isEmpty()) {
+            waiting.read(DraftShape.NONE);
+        }
         DraftShape asked = within(wanted);
         return drafts(program.draft(all, List.of(runOf(request.slot(), from, rows)), asked), 0, 1, asked);
     }
@@ -171,12 +185,17 @@ public final class ModelEngine implements Engine {
             int[] next = new int[nodes];
             float[] scores = new float[nodes];
             for (int node = 0; node < nodes; node++, row++) {
-                next[node] = (int) chosen[2 * row];
-                scores[node] = (float) chosen[2 * row + 1];
+                boolean choice = choosesSomething(chosen, row);
+                next[node] = choice ? (int) chosen[2 * row] : Verdict.NONE;
+                scores[node] = choice ? (float) chosen[2 * row + 1] : Float.NEGATIVE_INFINITY;
             }
             verdicts.add(new Verdict(next, scores));
         }
         return verdicts;
+    }
+
+    private static boolean choosesSomething(double[] chosen, int row) {
+        return !Double.isNaN(chosen[2 * row + 1]);
     }
 
     @Override
@@ -200,9 +219,10 @@ public final class ModelEngine implements Engine {
                 if (acceptance.wanted().ranks() == 0) {
                     putAside(query, kept);
                     drafts[index] = Drafts.NONE;
-                } else if (undrafted[query.slot()] > 0) {
+                } else if (!undrafted.get(query.slot()).isEmpty()) {
                     putAside(query, kept);
-                    drafts[index] = draftLate(query.slot(), acceptance.wanted());
+                    DraftShape asked = within(acceptance.wanted());
+                    drafts[index] = drafts(undrafted.get(query.slot()).read(asked), 0, 1, asked);
                 } else {
                     Arrays.stream(kept).forEach(accepted::add);
                     rows.add(runOf(query.slot(), query.start(), kept.length));
@@ -229,38 +249,21 @@ public final class ModelEngine implements Engine {
     }
 
     private void putAside(TreeQuery query, int[] rows) {
-        int slot = query.slot();
-        if (undrafted[slot] == NEVER_DRAFTS) {
+        if (plain[query.slot()]) {
             return;
         }
-        if (undrafted[slot] + rows.length > DecoderProgram.UNDRAFTED_ROWS) {
-            draftLate(slot, DraftShape.NONE);
+        UndraftedRows waiting = undrafted.get(query.slot());
+        if (!waiting.hasRoomFor(rows.length)) {
+            waiting.read(DraftShape.NONE);
         }
-        if (undrafted[slot] == 0) {
-            undraftedFrom[slot] = query.start();
-        }
-        for (int row : rows) {
-            program.putAside(slot, undrafted[slot]++, row);
-        }
-    }
-
-    /** Lets the draft layers read what was put aside of a slot's first rows, which a new prompt builds on. */
-    private void readKept(int slot, int rows) {
-        if (undrafted[slot] > 0 && undraftedFrom[slot] < rows) {
-            undrafted[slot] = Math.min(undrafted[slot], rows - undraftedFrom[slot]);
-            draftLate(slot, DraftShape.NONE);
-        }
-    }
-
-    /** Runs the draft layers over what was put aside. */
-    private Drafts draftLate(int slot, DraftShape wanted) {
-        DraftShape asked = within(wanted);
-        long[] ids = program.draftLate(runOf(slot, undraftedFrom[slot], undrafted[slot]), asked);
-        undrafted[slot] = 0;
-        return drafts(ids, 0, 1, asked);
+        waiting.add(query.start(), rows);
     }
 
     private DraftShape within(DraftShape wanted) {
+        if (wanted.ranks() > limits.vocabularySize()) {
+            throw new IllegalArgumentException("a draft tree asks for " + wanted.ranks()
+                    + " guesses of a head, and the vocabulary has " + limits.vocabularySize() + " tokens");
+        }
         return new DraftShape(Math.min(wanted.heads(), limits.draftHeads()), wanted.ranks());
     }
 

@@ -1,5 +1,6 @@
 package dev.hydrallm.engine;
 
+import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.evaluation.Scorer;
@@ -51,6 +52,12 @@ public final class ModelScorer implements Scorer {
     @Override
     public double[][] logProbabilities(int[] tokens, int start) {
         double[] all = program.logProbabilities(tokens, rows(tokens, start));
+        for (int row = 0; row < tokens.length; row++) {
+            // The probabilities of a row share a sum: it spoils all or none.
+            if (Double.isNaN(all[row * vocabulary])) {
+                throw new NotFiniteException();
+            }
+        }
         double[][] rows = new double[tokens.length][];
         Arrays.setAll(rows, row -> Arrays.copyOfRange(all, row * vocabulary, (row + 1) * vocabulary));
         return rows;

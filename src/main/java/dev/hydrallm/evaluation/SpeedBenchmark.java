@@ -145,6 +145,9 @@ public final class SpeedBenchmark {
         while (sequence.finished().isEmpty()) {
             decoder.step(List.of(sequence));
         }
+        sequence.failure().ifPresent(failure -> {
+            throw failure;
+        });
         long nanos = System.nanoTime() - start;
         int steps = sequence.statistics().steps();
         return new Pass(List.of(sequence.output()), steps, nanos, engine.busyNanos() - busy);

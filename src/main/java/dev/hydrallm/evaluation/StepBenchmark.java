@@ -7,6 +7,7 @@ import dev.hydrallm.decoding.Engine;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What one step costs against the number of nodes it verifies, at a fixed context. */
@@ -53,7 +54,8 @@ public final class StepBenchmark {
     public List<Line> run(DraftTree tree, int... nodeCounts) {
         int[] prompt = new int[contextTokens];
         Arrays.setAll(prompt, i -> 3 + i % Math.max(1, engine.limits().vocabularySize() - 3));
-        engine.prefill(new Engine.PrefillRequest(0, prompt, 0, RULE, new DraftShape(tree.depth(), tree.width())));
+        engine.prefill(
+                new Engine.PrefillRequest(0, prompt, 0, RULE, Optional.of(new DraftShape(tree.depth(), tree.width()))));
         // The first round warms the JVM up: what it says is thrown away.
         round(tree, prompt, nodeCounts);
         return round(tree, prompt, nodeCounts);

@@ -1,5 +1,6 @@
 package dev.hydrallm.http;
 
+import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.serving.ModelUnavailableException;
 import dev.hydrallm.serving.PromptTooLongException;
 import dev.hydrallm.serving.QueueFullException;
@@ -85,6 +86,12 @@ class ErrorMapping {
             case ApiException refused -> refused(refused);
             case ModelUnavailableException unavailable -> unavailable(unavailable);
             case QueueFullException full -> queueFull(full);
+            case NotFiniteException broken -> {
+                String reason = String.valueOf(broken.getMessage());
+                LOG.error(reason);
+                yield hopeless(500, ErrorBody.of(ErrorBody.SERVER, reason, null, null))
+                        .build();
+            }
             default -> {
                 LOG.error("a request failed", told);
                 // What is inside is none of the client's business.

@@ -34,23 +34,27 @@ record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopS
                 rule(fields),
                 new StopRules(model.endTokens(), maxTokens, maxSteps),
                 stopStrings,
-                speculation(fields, model.speculation()));
+                speculation(fields, model));
     }
 
-    private static Speculation speculation(RequestFields fields, Speculation usual) {
+    private static Speculation speculation(RequestFields fields, TextModel model) {
         boolean none = fields.flag("no_speculation");
         Optional<String> extent = fields.string("speculation");
         if (none && extent.isPresent()) {
             throw ApiException.badField("speculation", "'speculation' and 'no_speculation' say the same: give one");
         }
-        return switch (extent.orElse(none ? "none" : "")) {
-            case "" -> usual;
-            case "none" -> Speculation.NONE;
-            case "whole" -> Speculation.whole(usual.tree());
-            case "adaptive" -> Speculation.adaptive(usual.tree());
-            default ->
-                throw ApiException.badField("speculation", "'speculation' must be 'adaptive', 'whole' or 'none'");
-        };
+        if (none) {
+            return Speculation.NONE;
+        }
+        return extent.map(name -> switch (name) {
+                    case "none" -> Speculation.NONE;
+                    case "whole" -> model.speculation(Speculation.Extent.WHOLE);
+                    case "adaptive" -> model.speculation(Speculation.Extent.ADAPTIVE);
+                    default ->
+                        throw ApiException.badField(
+                                "speculation", "'speculation' must be 'adaptive', 'whole' or 'none'");
+                })
+                .orElseGet(model::speculation);
     }
 
     /** A limit of tokens, at most the context's. */

@@ -1,5 +1,6 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.LargePages;
 import dev.hydrallm.natives.Sha256;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -14,8 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Reads a file's chunks into aligned buffers outside the heap and verifies them in the same pass, while their bytes are still in
- * the processor's cache. For one thread; an interrupt ends a read.
+ * Reads a file's chunks into aligned buffers outside the heap and verifies each as soon as it is read. For one thread; an interrupt
+ * ends a read.
  */
 final class ChunkReader implements AutoCloseable {
     private final Path file;
@@ -23,7 +24,7 @@ final class ChunkReader implements AutoCloseable {
     private final int readBytes;
     private final FileChannel channel;
     private final Arena arena = Arena.ofConfined();
-    private final MemorySegment buffers;
+    private final List<MemorySegment> buffers = new ArrayList<>();
     private final Sha256 sha256 = new Sha256(arena);
 
     /**
@@ -36,11 +37,11 @@ final class ChunkReader implements AutoCloseable {
         this.expected = expected;
         this.readBytes = options.readBytes();
         if (!Files.isRegularFile(file)) {
+            arena.close();
             throw new ModelFormatException(file + ": no such file");
         }
         try {
             channel = open(file, options.directIo());
-            buffers = arena.allocate((long) Sha256.TOGETHER * FileDigest.CHUNK, LoadOptions.ALIGNMENT);
         } catch (IOException e) {
             arena.close();
             throw unreadable(e);
@@ -66,8 +67,10 @@ final class ChunkReader implements AutoCloseable {
     List<MemorySegment> read(int... chunks) {
         List<MemorySegment> read = new ArrayList<>();
         for (int chunk : chunks) {
-            MemorySegment buffer = buffers.asSlice((long) read.size() * FileDigest.CHUNK, FileDigest.CHUNK);
-            read.add(read(chunk, buffer));
+            if (buffers.size() == read.size()) {
+                buffers.add(LargePages.allocate(FileDigest.CHUNK, arena));
+            }
+            read.add(read(chunk, buffers.get(read.size())));
         }
         List<byte[]> digests = sha256.digests(read);
         for (int i = 0; i < chunks.length; i++) {

@@ -1,5 +1,6 @@
 package dev.hydrallm.model;
 
+import dev.hydrallm.natives.NoRoomException;
 import dev.hydrallm.natives.Sha256;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -207,7 +208,9 @@ final class PackedWeights implements AutoCloseable {
             case null -> {}
             case ModelFormatException wrong ->
                 throw new ModelFormatException(String.valueOf(wrong.getMessage()), wrong);
-            case IllegalStateException none -> throw new IllegalStateException(file + ": " + none.getMessage(), none);
+            case NoRoomException none ->
+                throw new IllegalStateException(
+                        file + ": " + none.getMessage() + ": take a smaller model or free memory", none);
             default -> throw new IllegalStateException(file + ": reading failed: " + failure, failure);
         }
     }

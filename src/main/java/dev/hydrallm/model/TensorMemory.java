@@ -42,7 +42,7 @@ public final class TensorMemory implements AutoCloseable {
     /**
      * Lends memory, whatever is in it, that begins at a page.
      *
-     * @throws IllegalStateException when the system has no room
+     * @throws dev.hydrallm.natives.NoRoomException when the system has none
      */
     @SuppressWarnings("MustBeClosedChecker") // giveBack, freeUnused or close does
     public synchronized Lease lease(long bytes) {

@@ -37,7 +37,7 @@ public final class LargePages {
     /**
      * Zeros that begin at a page and live as long as the arena.
      *
-     * @throws IllegalStateException when the system has no room, saying what to do
+     * @throws NoRoomException when the system has none
      */
     @SuppressWarnings("restricted") // the pages are exactly these
     public static MemorySegment allocate(long bytes, Arena arena) {
@@ -46,8 +46,7 @@ public final class LargePages {
         long asked = kept + LARGE;
         long start = map(asked);
         if (start == FAILED) {
-            throw new IllegalStateException("no room for " + (kept >> 20)
-                    + " MiB of the model: give fewer --slots, a shorter --context or a smaller model");
+            throw new NoRoomException(kept);
         }
         long address = roundedUp(start, LARGE);
         unmap(start, address - start);

@@ -2,15 +2,13 @@ package dev.hydrallm.natives;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.foreign.Arena;
+import java.io.UncheckedIOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -42,34 +40,23 @@ public final class NativeLibrary {
         return Loaded.LIBRARY.get();
     }
 
-    /** The library must be a file to be loaded; it may go as soon as it is. What fails is told to everyone who asks. */
+    /** What fails is told to everyone who asks. */
     private static Supplier<Optional<NativeLibrary>> load() {
         try (InputStream in = NativeLibrary.class.getResourceAsStream(FILE)) {
             if (in == null) {
                 return Optional::empty;
             }
-            Path file = Files.createTempFile("hydra", ".so");
-            try {
-                Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
-                Optional<NativeLibrary> library = Optional.of(new NativeLibrary(lookup(file)));
-                return () -> library;
-            } finally {
-                Files.delete(file);
-            }
-        } catch (IOException | IllegalArgumentException e) {
+            Path temporary = Path.of(System.getProperty("java.io.tmpdir"));
+            Optional<NativeLibrary> library =
+                    Optional.of(new NativeLibrary(LibraryLoader.load(in.readAllBytes(), temporary)));
+            return () -> library;
+        } catch (IOException e) {
+            throw new UncheckedIOException("the program's file cannot be read", e);
+        } catch (IllegalStateException e) {
             return () -> {
-                throw new IllegalStateException(
-                        "the kernels cannot be loaded from " + System.getProperty("java.io.tmpdir") + " ("
-                                + e.getMessage() + "): name a folder that can be written and is not mounted noexec with"
-                                + " HYDRA_JAVA_OPTS=-Djava.io.tmpdir=FOLDER, or take --engine torch",
-                        e);
+                throw e;
             };
         }
-    }
-
-    @SuppressWarnings("restricted") // our own library
-    private static SymbolLookup lookup(Path file) {
-        return SymbolLookup.libraryLookup(file, Arena.global());
     }
 
     /** A function that returns something. */

@@ -20,16 +20,20 @@ public final class Sha256 {
     public static final int TOGETHER = 2;
 
     private static final int BYTES = 32;
-    private static final Optional<MethodHandle> INSTRUCTIONS = instructions();
 
     private final Optional<Call> call;
+
+    /** Looked for when first needed: Java's own digest needs no library. */
+    private static final class Instructions {
+        static final Optional<MethodHandle> FUNCTION = instructions();
+    }
 
     /** What the instructions' function takes: addresses and lengths of the messages, room for their digests. */
     private record Call(MethodHandle function, MemorySegment addresses, MemorySegment lengths, MemorySegment digests) {}
 
     /** For one thread, as long as the arena lives. */
     public Sha256(Arena arena) {
-        call = INSTRUCTIONS.map(function -> new Call(
+        call = Instructions.FUNCTION.map(function -> new Call(
                 function,
                 arena.allocate(ValueLayout.ADDRESS, TOGETHER),
                 arena.allocate(ValueLayout.JAVA_LONG, TOGETHER),

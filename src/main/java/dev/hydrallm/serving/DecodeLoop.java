@@ -199,6 +199,7 @@ public final class DecodeLoop implements AutoCloseable {
             if (sequence.finished().isEmpty()) {
                 return false;
             }
+            sequence.failure().ifPresent(entry.getValue()::fail);
             boolean broken = entry.getValue().result().isCompletedExceptionally();
             slots.release(
                     sequence.lease(),

@@ -7,6 +7,7 @@ import dev.hydrallm.decoding.Statistics;
 import dev.hydrallm.decoding.TokenSink;
 import dev.hydrallm.prompt.TextAssembler;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,9 @@ public final class Generation {
     private final StringBuilder text = new StringBuilder();
     private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
     private final AtomicReference<@Nullable Sequence> sequence = new AtomicReference<>();
+    /** Its first end counts: one that failed in a step is finished like the others afterwards, and one may be cancelled meanwhile. */
+    private final AtomicBoolean ended = new AtomicBoolean();
+
     private final long submitted = System.nanoTime();
     private long started;
     private long firstToken;
@@ -106,18 +110,23 @@ public final class Generation {
                 new GenerationResult.Timings(System.nanoTime() - submitted, 0, 0)));
     }
 
-    /** A request that failed in a step is finished like the others afterwards: only its first end counts. */
-    private void end(GenerationResult ended) {
-        if (!result.isDone()) {
-            listener.onEnd(ended);
-            result.complete(ended);
+    private void end(GenerationResult value) {
+        if (ended.compareAndSet(false, true)) {
+            try {
+                listener.onEnd(value);
+            } finally {
+                result.complete(value);
+            }
         }
     }
 
     void fail(Throwable reason) {
-        if (!result.isDone()) {
-            listener.onFailure();
-            result.completeExceptionally(reason);
+        if (ended.compareAndSet(false, true)) {
+            try {
+                listener.onFailure();
+            } finally {
+                result.completeExceptionally(reason);
+            }
         }
     }
 }

@@ -79,13 +79,17 @@ public final class TextModel implements AutoCloseable {
         return Tokenizer.load(pack.tokenizerFile(), manifest.bosId(), manifest.eosIds());
     }
 
-    /** The draft tree of a pack: the explicit one, else its own, else the default for its heads; cut to the heads. */
+    /** The draft tree of a pack: the explicit one, else its own, else the default for its heads; cut to the heads and the vocabulary. */
     public static DraftTree treeOf(PackedModel pack, Optional<List<List<Integer>>> explicit) {
         int heads = pack.draft().heads();
         Manifest manifest = pack.manifest();
         List<List<Integer>> paths =
                 explicit.or(() -> Optional.ofNullable(manifest.tree())).orElseGet(() -> NamedTrees.defaultFor(heads));
-        return DraftTree.of(paths).withinDepth(heads);
+        int vocabulary = pack.architecture().vocabSize();
+        return DraftTree.of(paths.stream()
+                        .filter(path -> path.stream().allMatch(rank -> rank < vocabulary))
+                        .toList())
+                .withinDepth(heads);
     }
 
     /**
@@ -139,6 +143,12 @@ public final class TextModel implements AutoCloseable {
     /** What it drafts each step when a request does not say. */
     public Speculation speculation() {
         return speculation;
+    }
+
+    /** What it drafts when a request says how much of the tree, even if it drafts nothing otherwise. */
+    public Speculation speculation(Speculation.Extent extent) {
+        DraftTree usual = speculation.tree();
+        return new Speculation(usual.depth() > 0 ? usual : treeOf(pack, Optional.empty()), extent);
     }
 
     /** What its engine can hold. */

@@ -36,7 +36,7 @@ class LoadCommandTest {
             assertThat(line.path("loaded").path("mean").doubleValue()).isPositive();
         });
         assertThat(CliRun.of("bench", "load", "--model", DEMO, "--repeats", 1).out())
-                .contains("1 loads each", "page cache", "verified GB/s", "warm", "cold");
+                .contains("medians of 1 loads", "page cache", "verified GB/s", "warm", "cold");
     }
 
     @ParameterizedTest

@@ -10,14 +10,14 @@ import java.util.Random;
  * so that a row kept, moved or masked wrongly changes the text. Its heads guess right most of the time.
  */
 public final class FakeEngine implements Engine {
+    private int spoiled = Verdict.NONE;
     private final EngineLimits limits;
     private final int[][] rows;
     private List<TreeQuery> verified = List.of();
-    /** Of each slot: rows that the draft layers have read, the first ones. */
-    private final int[] draftRead;
+    /** Of each slot: rows that the draft layers have read or can still read, the first ones. */
+    private final int[] draftable;
 
-    private final int[] committedRows;
-    private final boolean[] drafts;
+    private final boolean[] plain;
 
     int prefilledTokens;
     int committedSteps;
@@ -25,9 +25,8 @@ public final class FakeEngine implements Engine {
     public FakeEngine(int slots, int context, int heads, int vocabulary) {
         limits = new EngineLimits(slots, context, 256, heads, vocabulary);
         rows = new int[slots][context + 256];
-        draftRead = new int[slots];
-        committedRows = new int[slots];
-        drafts = new boolean[slots];
+        draftable = new int[slots];
+        plain = new boolean[slots];
     }
 
     /** The model: a distribution over the vocabulary after these tokens. */
@@ -103,20 +102,15 @@ public final class FakeEngine implements Engine {
     @Override
     public Prefilled prefill(PrefillRequest request) {
         int[] tokens = request.tokens();
-        if (drafts[request.slot()]) {
-            int kept = Math.min(committedRows[request.slot()], request.from());
-            draftRead[request.slot()] = Math.max(draftRead[request.slot()], kept);
-        }
-        drafts[request.slot()] = request.wanted().ranks() > 0;
-        committedRows[request.slot()] = tokens.length;
-        if (request.wanted().ranks() > 0) {
-            if (draftRead[request.slot()] < request.from()) {
-                throw new IllegalStateException("the draft layers have read " + draftRead[request.slot()] + " rows of "
-                        + request.from() + " kept ones");
-            }
-            draftRead[request.slot()] = tokens.length;
+        plain[request.slot()] = request.wanted().isEmpty();
+        if (plain[request.slot()]) {
+            draftable[request.slot()] = Math.min(draftable[request.slot()], request.from());
         } else {
-            draftRead[request.slot()] = Math.min(draftRead[request.slot()], request.from());
+            if (draftable[request.slot()] < request.from()) {
+                throw new IllegalStateException("the draft layers cannot read more than " + draftable[request.slot()]
+                        + " rows of " + request.from() + " kept ones");
+            }
+            draftable[request.slot()] = tokens.length;
         }
         prefilledTokens += tokens.length - request.from();
         System.arraycopy(tokens, request.from(), rows[request.slot()], request.from(), tokens.length - request.from());
@@ -124,9 +118,15 @@ public final class FakeEngine implements Engine {
         int next = choose(seen, request.rule());
         return new Prefilled(
                 next,
-                request.wanted().ranks() == 0
-                        ? Drafts.NONE
-                        : draft(seen, next, request.wanted().ranks(), request.rule()));
+                request.wanted()
+                        .filter(wanted -> wanted.ranks() > 0)
+                        .map(wanted -> draft(seen, next, wanted.ranks(), request.rule()))
+                        .orElse(Drafts.NONE));
+    }
+
+    /** From now on no token is chosen after this one. */
+    void choosesNothingAfter(int token) {
+        spoiled = token;
     }
 
     @Override
@@ -137,7 +137,7 @@ public final class FakeEngine implements Engine {
             System.arraycopy(query.tokens(), 0, rows[query.slot()], query.start(), query.tokens().length);
             int[] next = new int[query.tree().nodes()];
             for (int node = 0; node < next.length; node++) {
-                next[node] = choose(seenBy(query, node), query.rule());
+                next[node] = query.tokens()[node] == spoiled ? Verdict.NONE : choose(seenBy(query, node), query.rule());
             }
             verdicts.add(new Verdict(next, new float[next.length]));
         }
@@ -170,9 +170,8 @@ public final class FakeEngine implements Engine {
                 slot[query.start() + i] = slot[query.start() + path[i]];
             }
             int[] committed = Arrays.copyOf(slot, query.start() + path.length);
-            committedRows[query.slot()] = committed.length;
-            if (acceptance.wanted().ranks() > 0) {
-                draftRead[query.slot()] = committed.length;
+            if (!plain[query.slot()]) {
+                draftable[query.slot()] = committed.length;
             }
             drafts.add(
                     acceptance.wanted().ranks() == 0

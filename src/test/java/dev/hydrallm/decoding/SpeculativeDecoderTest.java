@@ -131,6 +131,27 @@ class SpeculativeDecoderTest {
         }
     }
 
+    /** A guess after which nothing is chosen matters to nobody; an accepted token does, and to its sequence alone. */
+    @Test
+    void whereTheModelChoosesNothingOneSequenceFails() {
+        int[] healthy = engine.plain(new int[] {1, 2}, 40, GREEDY);
+        int[] broken = engine.plain(new int[] {3, 4}, 40, GREEDY);
+        int token = Arrays.stream(broken)
+                .filter(each -> Arrays.stream(healthy).noneMatch(other -> other == each))
+                .findFirst()
+                .orElseThrow();
+        engine.choosesNothingAfter(token);
+        Sequence good = start(new int[] {1, 2}, CHAIN, GREEDY, tokens(40), ALL);
+        Sequence bad = start(new int[] {3, 4}, CHAIN, GREEDY, tokens(40), ALL);
+        while (good.finished().isEmpty() || bad.finished().isEmpty()) {
+            decoder.step(List.of(good, bad));
+        }
+        assertThat(good.failure()).isEmpty();
+        assertThat(good.output()).containsExactly(healthy);
+        assertThat(bad.failure()).isPresent();
+        assertThat(bad.output()).endsWith(token).hasSizeLessThan(40);
+    }
+
     @Test
     void theNodeBudgetIsSharedByAllThatRun() {
         SpeculativeDecoder tight = new SpeculativeDecoder(engine, 4);

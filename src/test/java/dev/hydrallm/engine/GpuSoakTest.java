@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.Speculation;
-import dev.hydrallm.decoding.KvSlots;
 import dev.hydrallm.engine.torch.Gpu;
 import dev.hydrallm.model.NamedTrees;
 import dev.hydrallm.model.PackedModel;
@@ -46,8 +46,8 @@ class GpuSoakTest {
                 Speculation way = random.nextInt(4) == 0
                         ? Speculation.NONE
                         : Speculation.whole(TREE.first(1 + random.nextInt(64)));
-                Sequence sequence = Decoding.run(
-                        engine, slots, prompt, way, rule(random), Decoding.tokens(1 + random.nextInt(40)));
+                Sequence sequence =
+                        Decoding.run(engine, slots, prompt, way, rule(random), Decoding.tokens(1 + random.nextInt(40)));
                 tokens += sequence.output().length;
             }
             assertThat(tokens).isGreaterThan(10L * GENERATIONS);

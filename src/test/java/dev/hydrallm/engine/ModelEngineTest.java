@@ -3,12 +3,14 @@ package dev.hydrallm.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.decoding.Sequence;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.SpeculativeDecoder;
@@ -16,15 +18,19 @@ import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.WeightFormat;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.Parameter;
@@ -246,9 +252,9 @@ class ModelEngineTest {
         }
     }
 
-    /** The drafts after some steps whose commits asked for {@code ranks}. */
+    /** The drafts after some steps whose commits, as the prompt, asked for {@code ranks}. */
     private static int[][] drafted(Engine engine, int steps, int ranks) {
-        engine.prefill(request(prompt(9, 23)));
+        engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.ofAll(ranks))));
         DraftTree chain = DraftTree.of(List.of(List.of(0), List.of(1)));
         int start = 9;
         for (int step = 0; step < steps; step++) {
@@ -261,6 +267,56 @@ class ModelEngineTest {
         return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.ofAll(3))))
                 .getFirst()
                 .candidates();
+    }
+
+    @Test
+    void aPromptThatBuildsOnRowsWhichWaitIsDraftedAsIfItWasReadAnew() {
+        Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
+        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
+        int[] text = prompt(230, 23);
+        try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
+            int[][] expected = engine.prefill(request(text)).drafts().candidates();
+            for (int kept : new int[] {3, 90, 160, 200}) {
+                engine.prefill(request(Arrays.copyOf(text, 90), 0, Optional.of(DraftShape.NONE)));
+                for (int row = 90; row < 200; row++) {
+                    int[] next = {text[row]};
+                    engine.verify(List.of(new Engine.TreeQuery(0, row, next, DraftTree.ROOT_ONLY, GREEDY)));
+                    engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.NONE)));
+                }
+                // One that never drafts comes between and leaves its own rows behind those that are kept.
+                int[] other = Arrays.copyOf(text, 220);
+                Arrays.fill(other, kept, 220, 1);
+                engine.prefill(request(other, kept, Optional.empty()));
+                assertThat(engine.prefill(request(text, kept, Optional.of(DraftShape.ofAll(3))))
+                                .drafts()
+                                .candidates())
+                        .as("%d rows kept", kept)
+                        .isDeepEqualTo(expected);
+            }
+        }
+    }
+
+    @Test
+    void onTheKernelsTheDraftLayersReadNothingUntilGuessesAreWanted() {
+        assumeTrue(kind == Kind.KERNELS, "on libtorch they read every 128 rows");
+        try (PackedModel pack = pack(Shape.all().get(2), WeightFormat.INT8, 0.4);
+                ModelEngine loaded = Kinds.load(pack, small(), kind)) {
+            List<String> calls = new ArrayList<>();
+            DecoderProgram listening = (DecoderProgram) Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {DecoderProgram.class}, (proxy, method, arguments) -> {
+                        calls.add(method.getName());
+                        return method.invoke(loaded.program(), arguments);
+                    });
+            ModelEngine engine = ModelEngine.of(listening, pack, small());
+            int length = engine.limits().contextLength();
+            engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.NONE)));
+            for (int row = 9; row < length - 1; row++) {
+                engine.verify(List.of(new Engine.TreeQuery(0, row, new int[] {row % 23}, DraftTree.ROOT_ONLY, GREEDY)));
+                engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.NONE)));
+            }
+            assertThat(calls).contains("putAside").doesNotContain("draft", "draftLate");
+        }
     }
 
     @Test
@@ -290,7 +346,78 @@ class ModelEngineTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "norm",
+                "layers.0.attention_norm",
+                "layers.1.mlp_norm",
+                "layers.0.q_norm",
+                "layers.0.qkv.bias",
+                "layers.0.qkv.scale",
+                "layers.1.down.scale",
+                "lm_head.scale"
+            })
+    void weightsThatAreNoNumbersAreRefusedByName(String damaged) {
+        assumeTrue(kind == Kind.KERNELS, "libtorch takes vectors as they are");
+        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+            try (PackedModel pack = damaged(damaged, wrong)) {
+                assertThatThrownBy(() -> Kinds.load(pack, small(), kind))
+                        .as("%s in %s", wrong, damaged)
+                        .isInstanceOf(ModelFormatException.class)
+                        .hasMessageContainingAll(damaged, "is " + wrong, "pack the model again");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"layers.0.attention_norm", "layers.1.mlp_norm", "layers.1.down.scale", "norm"})
+    void aModelThatComputesNoNumbersIsAnError(String damaged) {
+        assumeTrue(kind == Kind.KERNELS, "libtorch's program does not tell yet");
+        // Two of them are above all numbers.
+        try (PackedModel pack = damaged(damaged, Float.MAX_VALUE);
+                ModelEngine engine = Kinds.load(pack, small(), kind);
+                ModelScorer scorer = ModelScorer.load(pack, small().on(kind))) {
+            assertThatThrownBy(() -> engine.prefill(request(prompt(9, 23))))
+                    .as(damaged)
+                    .isInstanceOf(NotFiniteException.class)
+                    .hasMessageContaining("its weights are damaged");
+            assertThatThrownBy(() -> scorer.logProbabilities(prompt(4, 23), 0))
+                    .as(damaged)
+                    .isInstanceOf(NotFiniteException.class);
+        }
+    }
+
+    private PackedModel damaged(String tensor, float wrong) {
+        Architecture all =
+                Shape.with(new Architecture(23, 24, 40, 2, 6, 2, 4, 1e-6, 500_000, 96, false), AttentionPart.values());
+        try (PackedModel pack = pack(new Shape(all, new DraftLayout(3, 1, 1, false)), WeightFormat.INT8, 0.4)) {
+            return PackedModel.open(TinyPack.altered(folder.resolve(tensor + wrong), pack, tensor, wrong));
+        }
+    }
+
+    @Test
+    void asManyGuessesAsThereAreTokensAreAllOfThemAndMoreAreRefused() {
+        try (PackedModel pack = pack(Shape.all().get(2), WeightFormat.INT8, 0.4);
+                ModelEngine engine = Kinds.load(pack, small(), kind)) {
+            int[][] all = engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.ofAll(23))))
+                    .drafts()
+                    .candidates();
+            for (int[] head : all) {
+                assertThat(head)
+                        .containsExactlyInAnyOrder(IntStream.range(0, 23).toArray());
+            }
+            assertThatThrownBy(() -> engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.ofAll(24)))))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("24 guesses of a head, and the vocabulary has 23 tokens");
+        }
+    }
+
     private static Engine.PrefillRequest request(int[] tokens) {
-        return new Engine.PrefillRequest(0, tokens, 0, GREEDY, DraftShape.ofAll(3));
+        return request(tokens, 0, Optional.of(DraftShape.ofAll(3)));
+    }
+
+    private static Engine.PrefillRequest request(int[] tokens, int from, Optional<DraftShape> wanted) {
+        return new Engine.PrefillRequest(0, tokens, from, GREEDY, wanted);
     }
 }

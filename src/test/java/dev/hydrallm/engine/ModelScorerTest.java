@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.hydrallm.decoding.AcceptanceRule;
-import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.evaluation.Perplexity;
@@ -17,6 +16,7 @@ import dev.hydrallm.model.WeightFormat;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -135,7 +135,7 @@ class ModelScorerTest {
             double[][] rows = scorer.logProbabilities(text, 0);
             for (int length = 1; length <= text.length; length++) {
                 Engine.PrefillRequest prompt = new Engine.PrefillRequest(
-                        0, Arrays.copyOf(text, length), 0, new AcceptanceRule.Greedy(), DraftShape.ofAll(0));
+                        0, Arrays.copyOf(text, length), 0, new AcceptanceRule.Greedy(), Optional.empty());
                 double[] row = rows[length - 1];
                 assertThat(row[engine.prefill(prompt).next()])
                         .isEqualTo(Arrays.stream(row).max().orElseThrow());

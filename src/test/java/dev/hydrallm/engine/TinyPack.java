@@ -27,15 +27,16 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** Writes packs of random weights of any shape, and of another pack's weights in single precision. */
-final class TinyPack {
+public final class TinyPack {
     private TinyPack() {}
 
     /** A pack whose weights are {@code spread} times Gaussian numbers; 0 gives a model of zeros. */
-    static PackedModel write(
+    public static PackedModel write(
             Path folder, Architecture architecture, DraftLayout draft, WeightFormat format, double spread) {
         Random random = new Random(7);
         return write(folder, architecture, draft, format, tensor -> bytes(tensor, random, spread));
@@ -99,12 +100,21 @@ final class TinyPack {
         });
     }
 
-    /** A copy of a pack whose tensor of that name begins with other two bytes. */
+    /** A copy of a pack whose tensor of that name begins with another half-precision number. */
     static Path altered(Path folder, PackedModel model, String name, short first) {
+        return altered(folder, model, name, bytes -> bytes.putShort(first));
+    }
+
+    /** A copy of a pack whose tensor of that name begins with another number. */
+    static Path altered(Path folder, PackedModel model, String name, float first) {
+        return altered(folder, model, name, bytes -> bytes.putFloat(first));
+    }
+
+    private static Path altered(Path folder, PackedModel model, String name, Consumer<ByteBuffer> change) {
         write(folder, model.architecture(), model.draft(), model.manifest().quantization(), tensor -> {
                     byte[] bytes = model.tensor(tensor.name()).data().toArray(ValueLayout.JAVA_BYTE);
                     if (tensor.name().equals(name)) {
-                        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putShort(first);
+                        change.accept(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN));
                     }
                     return bytes;
                 })

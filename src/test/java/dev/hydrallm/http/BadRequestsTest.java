@@ -69,7 +69,7 @@ class BadRequestsTest {
             {"posterior_threshold", "-1", "2"},
             {"posterior_alpha", "-1", "2"},
             {"no_speculation", "1"},
-            {"speculation", "\"half\"", "true", "\"whole\",\"no_speculation\":true"},
+            {"speculation", "\"\"", "\"half\"", "true", "\"whole\",\"no_speculation\":true"},
             {"n", "2", "0", "-1", "100000", "1.5"},
             {"presence_penalty", "0.5", "-2"},
             {"frequency_penalty", "0.5", "\"a\""},

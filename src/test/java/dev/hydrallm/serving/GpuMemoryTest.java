@@ -7,10 +7,10 @@ import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.checkpoint.RandomModel;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DeviceMemoryException;
+import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.FinishReason;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.decoding.StopRules;
-import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.engine.torch.Gpu;
@@ -32,8 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("gpu")
 class GpuMemoryTest {
     /** Logits of a whole tree are 32 MiB; sorting them to cut the distribution takes several times as much. */
-    private static final Architecture WIDE =
-            new Architecture(1 << 18, 64, 128, 2, 2, 2, 32, 1e-5, 10_000, 256, true);
+    private static final Architecture WIDE = new Architecture(1 << 18, 64, 128, 2, 2, 2, 32, 1e-5, 10_000, 256, true);
 
     private static final long LEFT = 40L << 20;
 
@@ -68,7 +67,12 @@ class GpuMemoryTest {
     }
 
     private void write() throws IOException {
-        new RandomModel("wide", WIDE, new DraftLayout(3, 1, 0, true), Quantization.of(dev.hydrallm.model.WeightFormat.F16), 0)
+        new RandomModel(
+                        "wide",
+                        WIDE,
+                        new DraftLayout(3, 1, 0, true),
+                        Quantization.of(dev.hydrallm.model.WeightFormat.F16),
+                        0)
                 .write(folder.resolve("pack"), (done, total) -> {});
     }
 

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 
 /** The models, golden outputs and benchmarks that lie beside the project; a test that needs them is skipped without. */
 public final class Shared {
-    private static final Path ROOT = Path.of(System.getProperty("hydra.shared", "../shared"));
+    private static final Path ROOT = Path.of(System.getProperty("shared.dir", "../shared"));
 
     private Shared() {}
 
@@ -28,7 +28,7 @@ public final class Shared {
 
     private static Path directory(String name) {
         Path directory = ROOT.resolve(name).toAbsolutePath().normalize();
-        assumeTrue(Files.isDirectory(directory), () -> directory + " is absent (set -Dhydra.shared=DIR)");
+        assumeTrue(Files.isDirectory(directory), () -> directory + " is absent (set -Dshared.dir=DIR)");
         return directory;
     }
 }

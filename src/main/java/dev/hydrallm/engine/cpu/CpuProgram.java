@@ -12,6 +12,7 @@ import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.natives.LargePages;
+import dev.hydrallm.natives.NoRoomException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -47,8 +48,9 @@ public final class CpuProgram implements DecoderProgram {
 
     private final MemorySegment tap;
     private final MemorySegment drafted;
-    /** (slots, {@value #UNDRAFTED_ROWS}, hidden). */
+    /** (slots, context, hidden): as many as a slot may hold, for what is never read late costs a copy only. */
     private final MemorySegment undrafted;
+
     /** Normed rows, (rows, hidden). */
     private final MemorySegment normed;
     /** What heads make of their rows, (heads, sequences, hidden). */
@@ -57,11 +59,13 @@ public final class CpuProgram implements DecoderProgram {
     private final MemorySegment logits;
     private final MemorySegment places;
     private final MemorySegment path;
+    private final int context;
     private long busyNanos;
 
     private CpuProgram(Kernels kernels, CpuWeights weights, PackedModel model, EngineOptions options, int context) {
         this.kernels = kernels;
         this.weights = weights;
+        this.context = context;
         arena = weights.arena();
         architecture = model.architecture();
         draft = model.draft();
@@ -79,13 +83,13 @@ public final class CpuProgram implements DecoderProgram {
         workspace =
                 room.of(IntStream.of(rows, UNDRAFTED_ROWS, heads * slots).max().orElseThrow(), threads(options), shape);
         shapes = new RowShapeCache<>(RowMap::of, slots);
-        caches = new KvCaches(kernels, architecture, architecture.layers(), cacheRows, slots, arena);
-        draftCaches = new KvCaches(kernels, architecture, draft.forkedLayers(), cacheRows, slots, arena);
+        caches = new KvCaches(architecture, architecture.layers(), cacheRows, slots, arena);
+        draftCaches = new KvCaches(architecture, draft.forkedLayers(), cacheRows, slots, arena);
         sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * slots, arena);
         x = numbers(rows, hidden());
         tap = numbers(rows, hidden());
         drafted = numbers(Math.max(rows, UNDRAFTED_ROWS), hidden());
-        undrafted = numbers((long) slots * UNDRAFTED_ROWS, hidden());
+        undrafted = numbers((long) slots * context, hidden());
         normed = numbers(rows, hidden());
         states = numbers((long) heads * slots, hidden());
         logits = numbers(Math.max(rows, (long) draft.heads() * slots), architecture.vocabSize());
@@ -127,12 +131,17 @@ public final class CpuProgram implements DecoderProgram {
     public static CpuProgram load(PackedModel model, EngineOptions options, int context) {
         Kernels kernels =
                 Kernels.ofProcessor().orElseThrow(() -> new IllegalArgumentException("the kernels are not there"));
-        CpuWeights weights = new CpuWeights(model, kernels);
         try {
-            return new CpuProgram(kernels, weights, model, options, context);
-        } catch (RuntimeException | Error e) {
-            weights.close();
-            throw e;
+            CpuWeights weights = new CpuWeights(model, kernels);
+            try {
+                return new CpuProgram(kernels, weights, model, options, context);
+            } catch (RuntimeException | Error e) {
+                weights.close();
+                throw e;
+            }
+        } catch (NoRoomException e) {
+            throw new IllegalStateException(
+                    e.getMessage() + " of the model: give fewer --slots, a shorter --context or a smaller model", e);
         }
     }
 
@@ -254,14 +263,29 @@ public final class CpuProgram implements DecoderProgram {
     }
 
     @Override
+    public int mostUndraftedRows() {
+        return context;
+    }
+
+    @Override
     public void putAside(int slot, int place, int row) {
-        copyRow(tap, row, undrafted, (long) slot * UNDRAFTED_ROWS + place);
+        copyRow(tap, row, undrafted, (long) slot * context + place);
     }
 
     @Override
     public long[] draftLate(Rows rows, DraftShape wanted) {
-        int[] all = IntStream.range(0, rows.shape().count()).toArray();
-        return draft(undrafted, (long) rows.slot() * UNDRAFTED_ROWS, all, List.of(rows), wanted);
+        int count = rows.shape().count();
+        int read = 0;
+        for (; count - read > UNDRAFTED_ROWS; read += UNDRAFTED_ROWS) {
+            draftLate(rows, read, UNDRAFTED_ROWS, DraftShape.NONE);
+        }
+        return draftLate(rows, read, count - read, wanted);
+    }
+
+    private long[] draftLate(Rows rows, int from, int count, DraftShape wanted) {
+        Rows some = new Rows(rows.slot(), rows.start() + from, new RowShape.Run(count));
+        int[] all = IntStream.range(0, count).toArray();
+        return draft(undrafted, (long) rows.slot() * context + from, all, List.of(some), wanted);
     }
 
     private long[] draft(MemorySegment source, long first, int[] accepted, List<Rows> rows, DraftShape wanted) {

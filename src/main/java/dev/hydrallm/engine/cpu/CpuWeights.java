@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.cpu;
 
+import dev.hydrallm.engine.FiniteNumbers;
 import dev.hydrallm.engine.FourBitRows;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
@@ -184,7 +185,7 @@ final class CpuWeights implements AutoCloseable {
      */
     private MemorySegment vector(String name) {
         MemorySegment place = place(Objects.requireNonNull(vectors.get(name), name) * Float.BYTES);
-        packing.add(processors.submit(() -> place.copyFrom(model.tensor(name).data())));
+        packing.add(processors.submit(() -> place.copyFrom(FiniteNumbers.of(model, name))));
         return place;
     }
 

@@ -7,9 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.Optional;
 
-/**
- * The kernels of {@link NativeLibrary}.
- */
+/** The functions of {@link NativeLibrary} that compute, on memory outside the heap; {@code hydra.h} says what each does. */
 final class Kernels {
     /** Outputs that are computed together: matrices are padded to a multiple of it. */
     static final int TILE = 32;

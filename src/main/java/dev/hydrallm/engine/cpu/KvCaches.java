@@ -19,7 +19,7 @@ final class KvCaches {
     private final List<MemorySegment> keys = new ArrayList<>();
     private final List<MemorySegment> values = new ArrayList<>();
 
-    KvCaches(Kernels kernels, Architecture model, int layers, int rows, int slots, Arena arena) {
+    KvCaches(Architecture model, int layers, int rows, int slots, Arena arena) {
         long heads = (long) Math.max(1, layers) * model.kvHeads() * rows;
         long width = Math.ceilDiv((long) model.headDim(), VALUE_UNIT) * VALUE_UNIT;
         for (int slot = 0; slot < slots; slot++) {

@@ -7,7 +7,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
-/** Chooses the token after each row from its logits, which it overwrites. */
+/**
+ * Chooses the token after each row from its logits, which it overwrites. Where those choose nothing, for the best is infinite or one
+ * that is read is not a number, the score is NaN.
+ */
 final class TokenChoice {
     private final Kernels kernels;
     private final int vocabulary;
@@ -31,14 +34,14 @@ final class TokenChoice {
         switch (part.rule()) {
             case AcceptanceRule.Greedy() -> {
                 for (int row = 0; row < rows; row++) {
-                    chosen[at + 2 * row] = largest(row(logits, row));
+                    takeLargest(row(logits, row), chosen, at + 2 * row);
                 }
             }
             case AcceptanceRule.Sampled(double temperature, int topK, double topP, double minP, long _) -> {
                 for (int row = 0; row < rows; row++) {
                     float[] p = probabilities(row(logits, row), temperature);
                     cut(p, topK, topP, minP);
-                    chosen[at + 2 * row] = draw(p, part.uniform(row));
+                    draw(p, part.uniform(row), chosen, at + 2 * row);
                 }
             }
             case AcceptanceRule.Typical(double temperature, double threshold, double alpha) ->
@@ -51,9 +54,11 @@ final class TokenChoice {
         return logits.asSlice(row * bytes, bytes);
     }
 
-    private int largest(MemorySegment row) {
+    private void takeLargest(MemorySegment row, double[] chosen, int at) {
         kernels.top(row, vocabulary, place, 1);
-        return place.get(ValueLayout.JAVA_INT, 0);
+        int token = place.get(ValueLayout.JAVA_INT, 0);
+        chosen[at] = token;
+        chosen[at + 1] = Float.isFinite(row.getAtIndex(ValueLayout.JAVA_FLOAT, token)) ? 0 : Double.NaN;
     }
 
     private float[] probabilities(MemorySegment row, double temperature) {
@@ -103,12 +108,17 @@ final class TokenChoice {
         }
     }
 
-    /** The token at which the distribution function passes a share of its sum. */
-    private static int draw(float[] p, double uniform) {
+    /** Takes the token at which the distribution function passes a share of its sum. */
+    private static void draw(float[] p, double uniform, double[] chosen, int at) {
         double all = 0;
         for (float each : p) {
             all += each;
         }
+        chosen[at] = tokenAt(p, all, uniform);
+        chosen[at + 1] = Double.isNaN(all) ? Double.NaN : 0;
+    }
+
+    private static int tokenAt(float[] p, double all, double uniform) {
         double target = all * uniform;
         double sum = 0;
         int last = 0;
@@ -139,14 +149,16 @@ final class TokenChoice {
         float[] floor = new float[rows];
         for (int row = 0; row < rows; row++) {
             MemorySegment own = row(logits, row);
-            chosen[at + 2 * row] = largest(own);
+            takeLargest(own, chosen, at + 2 * row);
             kernels.softmax(own, vocabulary, (float) temperature);
             floor[row] = (float) Math.min(threshold, Math.exp(-kernels.entropy(own, vocabulary)) * alpha);
         }
         for (int row = 0; row < rows; row++) {
             int parent = Math.max(0, part.tree().parent(row));
             float p = row(logits, parent).getAtIndex(ValueLayout.JAVA_FLOAT, tokens[row]);
-            chosen[at + 2 * row + 1] = p > floor[parent] ? Math.log(p) : Double.NEGATIVE_INFINITY;
+            if (!Double.isNaN(chosen[at + 2 * row + 1])) {
+                chosen[at + 2 * row + 1] = p > floor[parent] ? Math.log(p) : Double.NEGATIVE_INFINITY;
+            }
         }
     }
 }

@@ -24,12 +24,7 @@ enum Arithmetic {
     /** Half precision on a GPU. */
     GPU_HALF("linears-half", "attention-products", "Tensor", DataType.FLOAT16, DataType.FLOAT16),
     /** As {@link #CPU_INT8}, by products of whole numbers on a GPU. */
-    GPU_INT8(
-            "linears-int8-gpu",
-            "attention-products",
-            "List[Tensor]",
-            DataType.FLOAT16,
-            DataType.FLOAT64);
+    GPU_INT8("linears-int8-gpu", "attention-products", "List[Tensor]", DataType.FLOAT16, DataType.FLOAT64);
 
     /** A product of whole numbers takes more than 16 rows; of multiples of 8 it is as fast as of fewer. */
     static final int FEWEST_INT8_ROWS = 24;
@@ -45,8 +40,7 @@ enum Arithmetic {
     private final DataType cacheType;
     private final DataType maskType;
 
-    Arithmetic(
-            String linears, String attention, String scriptType, DataType cacheType, DataType maskType) {
+    Arithmetic(String linears, String attention, String scriptType, DataType cacheType, DataType maskType) {
         this.linears = linears;
         this.attention = attention;
         this.scriptType = scriptType;

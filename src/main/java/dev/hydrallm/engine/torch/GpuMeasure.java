@@ -25,8 +25,7 @@ public final class GpuMeasure {
 
     /** Copies within its memory, and says what the model reads there. */
     public static GpuFigures of(PackedModel model, EngineOptions options, Device.Cuda gpu) {
-        Arithmetic arithmetic =
-                Arithmetic.ofGpu(model.manifest().quantization(), options.precision());
+        Arithmetic arithmetic = Arithmetic.ofGpu(model.manifest().quantization(), options.precision());
         long base = 0;
         long draft = 0;
         for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
@@ -84,7 +83,8 @@ public final class GpuMeasure {
                 return Files.readAllLines(folder.get().resolve("information")).stream()
                         .filter(line -> line.startsWith("Model:"))
                         .findFirst()
-                        .map(line -> gpu + ", " + line.substring("Model:".length()).strip())
+                        .map(line ->
+                                gpu + ", " + line.substring("Model:".length()).strip())
                         .orElse(gpu.toString());
             }
         } catch (IOException e) {

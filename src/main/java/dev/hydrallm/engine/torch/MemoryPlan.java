@@ -66,7 +66,8 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
         for (PackLayout.Part part : PackLayout.parts(model.architecture(), model.draft())) {
             bytes += switch (part) {
                 case PackLayout.Vector vector -> vector.length() * Float.BYTES;
-                case PackLayout.Matrix matrix -> arithmetic.bytes(matrix) + lookedUpAsNumbers(matrix, formats, arithmetic);
+                case PackLayout.Matrix matrix ->
+                    arithmetic.bytes(matrix) + lookedUpAsNumbers(matrix, formats, arithmetic);
             };
         }
         return bytes;
@@ -104,8 +105,7 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
      *
      * @throws IllegalArgumentException naming the sizes and what would fit
      */
-    static void check(
-            Model model, EngineOptions options, int context, Arithmetic arithmetic, Cuda.Memory memory) {
+    static void check(Model model, EngineOptions options, int context, Arithmetic arithmetic, Cuda.Memory memory) {
         MemoryPlan plan = of(model, options, context, arithmetic);
         if (plan.total() > memory.free()) {
             throw new IllegalArgumentException(
@@ -128,8 +128,7 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
                         gigabytes(workspace));
     }
 
-    private static String remedies(
-            Model model, EngineOptions options, int context, Arithmetic arithmetic, long free) {
+    private static String remedies(Model model, EngineOptions options, int context, Arithmetic arithmetic, long free) {
         List<String> fitting = new ArrayList<>();
         int slots = most(
                 options.slots(),

@@ -96,11 +96,10 @@ public final class TorchProgram implements DecoderProgram {
         // A tree's rows stand behind the last committed one.
         int cacheRows = context + options.maxNodes();
         manager = setting.manager();
-        String text = ProgramText.of(shape, model.draft(), arithmetic, setting.norm(), setting.range(), setting.scriptDevice());
-        System.err.println("XXX compile " + System.nanoTime() / 1000000);
+        String text = ProgramText.of(
+                shape, model.draft(), arithmetic, setting.norm(), setting.range(), setting.scriptDevice());
         script = Script.compile(manager, ProgramText.CLASS_NAME, text);
         shapes = new RowShapeCache<>(rows -> RowTensors.of(rows, manager, arithmetic.maskType()), options.slots());
-        System.err.println("XXX compiled " + System.nanoTime() / 1000000);
         boolean large = model.weights() >= LARGE_MODEL;
         if (large) {
             NativeHeap.giveBackBlocks();
@@ -116,7 +115,6 @@ public final class TorchProgram implements DecoderProgram {
                 NativeHeap.keepBlocks();
             }
         }
-        System.err.println("XXX weights " + System.nanoTime() / 1000000);
         heads = model.draft().heads();
         PtNDArray angles = values.keep(manager.create(
                 Rotary.table(shape, context, cacheRows),

@@ -125,7 +125,8 @@ final class TorchWeights {
         try (Values scope = new Values()) {
             NDArray gain = scope.keep(view(name));
             return switch (setting.norm()) {
-                case SEPARATE -> values.keep(gain.mul(Math.sqrt(model.architecture().hiddenSize())));
+                case SEPARATE ->
+                    values.keep(gain.mul(Math.sqrt(model.architecture().hiddenSize())));
                 case FUSED -> values.keep(gain.toType(type, true));
                 case MIRRORED -> values.keep(scope.keep(gain.concat(gain, 0)).toType(type, true));
             };

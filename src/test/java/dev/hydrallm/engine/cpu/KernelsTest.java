@@ -2,9 +2,12 @@ package dev.hydrallm.engine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -15,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -26,6 +30,11 @@ import net.jqwik.api.lifecycle.AfterTry;
 @AddLifecycleHook(OnlyWithKernels.class)
 class KernelsTest {
     private static final int ALL_LEVELS = Integer.MAX_VALUE;
+    private static final int HANGUP = 1;
+    private static final int INTERRUPT = 2;
+    private static final int QUIT = 3;
+    private static final int SEGMENTATION_FAULT = 11;
+    private static final int TERMINATE = 15;
 
     private final Kernels kernels = Kernels.ofProcessor().orElseThrow();
 
@@ -161,7 +170,7 @@ class KernelsTest {
     }
 
     @Example
-    void aRowThatIsNoNumberSpoilsNoOther() {
+    void aRowThatIsNoNumberIsNoneAfterwardsAndSpoilsNoOther() {
         Random random = new Random(3);
         Matrix matrix = Matrix.random(random, 70, 50);
         float[][] rows = rows(random, 9, 50);
@@ -176,7 +185,19 @@ class KernelsTest {
             for (int row : new int[] {0, 1, 3, 6, 8}) {
                 assertThat(found[row]).as("row %d, level %d", row, level).isEqualTo(matrix.times(rows[row]));
             }
+            for (int row : new int[] {2, 4, 5, 7}) {
+                assertThat(found[row]).as("row %d, level %d", row, level).containsOnly(Float.NaN);
+            }
         }
+    }
+
+    /** In the whole vectors and behind them. */
+    @Property(tries = 60)
+    void oneNumberThatIsNoneSpoilsItsWholeRow(@ForAll @IntRange(min = 0, max = 49) int place) {
+        Matrix matrix = Matrix.random(new Random(4), 40, 50);
+        float[][] rows = {floats(new Random(place), 50, 1)};
+        rows[0][place] = Float.intBitsToFloat(place % 2 == 0 ? 0x7fc00000 : 0xffc00000);
+        assertThat(multiply(matrix, 1, rows)[0]).containsOnly(Float.NaN);
     }
 
     @Example
@@ -224,6 +245,60 @@ class KernelsTest {
             MemorySegment places = arena.allocate(ValueLayout.JAVA_INT, most);
             kernels.top(arena.allocateFrom(ValueLayout.JAVA_FLOAT, row), count, places, most);
             assertThat(places.toArray(ValueLayout.JAVA_INT)).isEqualTo(expected);
+        }
+    }
+
+    @Example
+    void ofNoneWantedNoneComes() {
+        try (Arena arena = Arena.ofConfined()) {
+            // Between two ones that nobody may touch.
+            MemorySegment places = arena.allocateFrom(ValueLayout.JAVA_INT, Integer.MAX_VALUE, Integer.MAX_VALUE);
+            MemorySegment row = arena.allocateFrom(ValueLayout.JAVA_FLOAT, floats(new Random(1), 700, 1));
+            kernels.top(row, 700, places.asSlice(Integer.BYTES), 0);
+            assertThat(places.toArray(ValueLayout.JAVA_INT)).containsOnly(Integer.MAX_VALUE);
+        }
+    }
+
+    @Example
+    void ofMoreThanThereAreAllCome() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment places = arena.allocateFrom(ValueLayout.JAVA_INT, -1, -1, -1, -1, -1);
+            kernels.top(arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1, 3, 2), 3, places, 5);
+            assertThat(places.toArray(ValueLayout.JAVA_INT)).containsExactly(1, 2, 0, -1, -1);
+        }
+    }
+
+    /** A signal that ends the process is the Java machine's to handle, and its own threads listen. */
+    @Example
+    void threadsOfThePoolTakeNoSignals() throws IOException {
+        kernels.threads(3);
+        try (Stream<Path> tasks = Files.list(Path.of("/proc/self/task"))) {
+            List<Path> pool = tasks.filter(task -> status(task, "Name").equals("hydra-kernels"))
+                    .toList();
+            assertThat(pool).hasSizeGreaterThanOrEqualTo(2);
+            for (Path task : pool) {
+                long blocked = Long.parseUnsignedLong(status(task, "SigBlk"), 16);
+                for (int signal : new int[] {HANGUP, INTERRUPT, QUIT, TERMINATE}) {
+                    assertThat(blocked >>> (signal - 1) & 1)
+                            .as("signal %d", signal)
+                            .isOne();
+                }
+                assertThat(blocked >>> (SEGMENTATION_FAULT - 1) & 1)
+                        .as("a crash is reported")
+                        .isZero();
+            }
+        }
+    }
+
+    private static String status(Path task, String field) {
+        try {
+            return Files.readAllLines(task.resolve("status")).stream()
+                    .filter(line -> line.startsWith(field + ":"))
+                    .map(line -> line.substring(field.length() + 1).strip())
+                    .findFirst()
+                    .orElse("");
+        } catch (IOException e) {
+            return ""; // it has ended meanwhile
         }
     }
 }

@@ -225,7 +225,7 @@ class TokenChoiceTest {
     }
 
     @Example
-    void logitsThatAreNoNumbersStillGiveATokenOfTheVocabulary() {
+    void logitsThatAreNoNumbersAreToldByTheScore() {
         int vocabulary = 300;
         int[] tokens = new int[TREE.nodes()];
         float[] logits = logits(new Random(5), TREE.nodes() * vocabulary, 2);
@@ -241,6 +241,10 @@ class TokenChoiceTest {
             double[] chosen = choose(new Selection.Part(rule, TREE, 3), logits, tokens);
             for (int row = 0; row < tokens.length; row++) {
                 assertThat(chosen[2 * row]).as("%s, row %d", rule, row).isBetween(0.0, vocabulary - 1.0);
+                boolean choosable = row == 2 || row == 5;
+                assertThat(Double.isNaN(chosen[2 * row + 1]))
+                        .as("%s, row %d", rule, row)
+                        .isEqualTo(!choosable);
             }
         }
     }

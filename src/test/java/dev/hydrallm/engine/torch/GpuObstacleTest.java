@@ -18,8 +18,8 @@ class GpuObstacleTest {
     @Test
     void aMachineWithoutADriverHasNoGpu() {
         assertThat(TorchNatives.gpuObstacle(List.of(folder.resolve("nvidiactl")), Optional.of(folder)))
-                .hasValueSatisfying(why -> assertThat(why)
-                        .contains("this machine has no NVIDIA GPU", "--gpus all", "--device cpu"));
+                .hasValueSatisfying(why ->
+                        assertThat(why).contains("this machine has no NVIDIA GPU", "--gpus all", "--device cpu"));
     }
 
     @Test
@@ -36,6 +36,7 @@ class GpuObstacleTest {
     void bothTogetherCan() throws IOException {
         Path driver = Files.createFile(folder.resolve("nvidiactl"));
         Files.createFile(folder.resolve("libtorch_cuda.so"));
-        assertThat(TorchNatives.gpuObstacle(List.of(driver), Optional.of(folder))).isEmpty();
+        assertThat(TorchNatives.gpuObstacle(List.of(driver), Optional.of(folder)))
+                .isEmpty();
     }
 }

@@ -22,7 +22,10 @@ public final class GpuProgramOnProcessor {
         TorchSetting setting = new TorchSetting(
                 arithmetic,
                 arithmetic.takesFewestNorms() ? RmsNorm.valueOf(norm.name()) : RmsNorm.SEPARATE,
-                ActivationRange.FULL, ai.djl.Device.cpu(), Optional.of(new HostLink()), Optional.empty());
+                ActivationRange.FULL,
+                ai.djl.Device.cpu(),
+                Optional.of(new HostLink()),
+                Optional.empty());
         return new TorchProgram(model, options, context, setting);
     }
 }

@@ -89,7 +89,8 @@ class RowIndependenceTest {
         return Script.compile(
                 manager,
                 ProgramText.CLASS_NAME,
-                ProgramText.of(shape, new DraftLayout(1, 1, 0, false), Arithmetic.CPU_INT8, RmsNorm.SEPARATE, range, "cpu"));
+                ProgramText.of(
+                        shape, new DraftLayout(1, 1, 0, false), Arithmetic.CPU_INT8, RmsNorm.SEPARATE, range, "cpu"));
     }
 
     private static float[] linear(PtNDManager manager, Script script, float[] x, IValue packed) {

@@ -20,7 +20,8 @@ public final class TorchChoice implements AutoCloseable {
         TorchNatives.load();
         manager = (PtNDManager) NDManager.newBaseManager(Device.cpu(), "PyTorch");
         Architecture any = new Architecture(8, 8, 8, 1, 1, 1, 4, 1e-5, 10_000, 8, true);
-        String text = ProgramText.of(any, DraftLayout.NONE, Arithmetic.CPU_SINGLE, RmsNorm.SEPARATE, ActivationRange.FULL, "cpu");
+        String text = ProgramText.of(
+                any, DraftLayout.NONE, Arithmetic.CPU_SINGLE, RmsNorm.SEPARATE, ActivationRange.FULL, "cpu");
         script = Script.compile(manager, ProgramText.CLASS_NAME, text);
     }
 
