@@ -28,7 +28,12 @@ public final class StepBenchmark {
      * @param device of the same by the clock of a device that has one
      */
     public record Line(
-            int nodes, Summary verify, Summary draft, Summary step, double overhead, @Nullable DeviceTimes device) {}
+            int nodes,
+            Summary verify,
+            Summary draft,
+            Summary step,
+            double overhead,
+            @Nullable DeviceTimes device) {}
 
     /** From the first operator to the last, ms. */
     public record DeviceTimes(Summary verify, Summary draft) {}
@@ -101,7 +106,6 @@ public final class StepBenchmark {
         DeviceTimes device = engine.deviceNanos().isPresent()
                 ? new DeviceTimes(Summary.of(deviceVerify), Summary.of(deviceDraft))
                 : null;
-        return new Line(
-                tree.nodes(), Summary.of(verify), Summary.of(draft), Summary.of(step), 1 - busy / wall, device);
+        return new Line(tree.nodes(), Summary.of(verify), Summary.of(draft), Summary.of(step), 1 - busy / wall, device);
     }
 }

@@ -116,6 +116,44 @@ class PackedWeightsTest {
     }
 
     @Test
+    void aSinkTakesWhatIsReadAndWhatIsThereAlready() {
+        try (PackedWeights weights = open(LoadOptions.DEFAULT)) {
+            bytes(weights, "t1");
+            bytes(weights, "t4");
+            Map<String, byte[]> sent = new LinkedHashMap<>();
+            List<Runnable> sending = new ArrayList<>();
+            tensors.forEach((name, content) -> {
+                byte[] target = new byte[content.length];
+                sent.put(name, target);
+                sending.add(weights.send(
+                        name,
+                        (offset, bytes) -> MemorySegment.copy(
+                                bytes, ValueLayout.JAVA_BYTE, 0, target, (int) offset, (int) bytes.byteSize())));
+            });
+            sending.forEach(Runnable::run);
+            tensors.forEach((name, content) -> assertThat(sent.get(name)).isEqualTo(content));
+            weights.awaitVerified();
+            // It was sent and not kept, and can be read all the same.
+            assertThat(bytes(weights, "t9")).isEqualTo(tensors.get("t9"));
+        }
+    }
+
+    @Test
+    void aSinkThatFailsEndsAllReading() {
+        try (PackedWeights weights = open(LoadOptions.DEFAULT)) {
+            List<Runnable> sending = new ArrayList<>();
+            tensors.keySet()
+                    .forEach(name -> sending.add(weights.send(name, (offset, bytes) -> {
+                        throw new IllegalStateException("the device is gone");
+                    })));
+            assertThatThrownBy(() -> sending.forEach(Runnable::run))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("the device is gone");
+            assertThatThrownBy(weights::awaitVerified).hasMessageContaining("the device is gone");
+        }
+    }
+
+    @Test
     void whatIsReleasedIsGoneAndIsReadAgainWhenItIsAskedFor() {
         try (PackedWeights weights = open(LoadOptions.DEFAULT)) {
             MemorySegment large = weights.take("t4").data();

@@ -1,5 +1,6 @@
 package dev.hydrallm.engine.torch;
 
+import dev.hydrallm.natives.LoadedLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -44,7 +45,7 @@ final class Cuda {
     private final Map<String, MethodHandle> functions = new HashMap<>();
     private final MethodHandle errorString;
 
-    private Cuda(NativeCalls library) {
+    private Cuda(LoadedLibrary library) {
         FUNCTIONS.forEach((name, arguments) -> functions.put(name, library.function(name, arguments)));
         errorString = library.describer("cudaGetErrorString");
     }
@@ -55,7 +56,7 @@ final class Cuda {
      * @throws IllegalArgumentException when it has loaded none: it is a libtorch without CUDA
      */
     static Cuda load() {
-        return new Cuda(NativeCalls.of("libcudart")
+        return new Cuda(LoadedLibrary.of("libcudart")
                 .orElseThrow(() -> new IllegalArgumentException("the libtorch in " + TorchNatives.folder()
                         + " has not loaded CUDA's runtime: set PYTORCH_FLAVOR=cu128 beside PYTORCH_LIBRARY_PATH, or give"
                         + " --device cpu")));

@@ -1,6 +1,7 @@
 package dev.hydrallm.engine.torch;
 
 import ai.djl.pytorch.engine.PtNDArray;
+import dev.hydrallm.natives.LoadedLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,7 +11,7 @@ import java.lang.invoke.MethodHandle;
 final class TensorAddress {
     /** Looked for when libtorch is loaded. */
     private static final class Function {
-        static final MethodHandle DATA_POINTER = NativeCalls.of("libtorch_cpu")
+        static final MethodHandle DATA_POINTER = LoadedLibrary.of("libtorch_cpu")
                 .orElseThrow(() -> new IllegalStateException("libtorch_cpu is not loaded"))
                 .function("aoti_torch_get_data_ptr", ValueLayout.JAVA_LONG, ValueLayout.ADDRESS);
     }
