@@ -123,18 +123,24 @@ record BenchReport(
         for (StepBenchmark.Line line : steps) {
             StepBenchmark.DeviceTimes times = line.device();
             if (times != null && gpu != null) {
-                double verify = gpu.baseBytes() / times.verify().median() * 1e3;
-                double draft = gpu.draftBytes() / times.draft().median() * 1e3;
+                double verify = rate(gpu.baseBytes(), times.verify());
                 table.row(
                         String.valueOf(line.nodes()),
                         spread(times.verify(), 2),
                         spread(times.draft(), 2),
                         Table.number(verify / 1e9, 0),
                         Table.number(100 * verify / gpu.copyRate(), 0),
-                        Table.number(draft / 1e9, 0));
+                        // One node takes no draft.
+                        times.draft().median() == 0
+                                ? ""
+                                : Table.number(rate(gpu.draftBytes(), times.draft()) / 1e9, 0));
             }
         }
         return table;
+    }
+
+    private static double rate(long bytes, Summary milliseconds) {
+        return bytes / milliseconds.median() * 1e3;
     }
 
     private Table speedTable() {
