@@ -174,7 +174,7 @@ public final class TorchProgram implements DecoderProgram {
     public double[] verify(int[] ids, List<Rows> rows, Choice choice) {
         try (Values scope = new Values()) {
             SelectionNumbers selection = new SelectionNumbers(choice.selection());
-            Numbers numbers =
+            UploadedNumbers numbers =
                     forwardNumbers(ids, rows).with(selection.uniforms()).with(selection.parents());
             List<IValue> arguments = forwardArguments(numbers, rows, scope);
             arguments.add(scope.of(choice.from()));
@@ -281,49 +281,11 @@ public final class TorchProgram implements DecoderProgram {
         return numbers;
     }
 
-    /**
-     * What a call uploads.
-     *
-     * @param rows of the forward, some of which may be there for the device alone
-     * @param values two numbers for each of them, and others
-     */
-    private record Numbers(int rows, List<Double> values) {
-        /** A number of each token's row, then its position. */
-        static Numbers of(int[] numbers, List<Rows> rows, int padded) {
-            List<Double> values = new ArrayList<>(2 * padded);
-            Arrays.stream(numbers).forEach(number -> values.add((double) number));
-            fill(values, padded);
-            for (Rows each : rows) {
-                for (int row = 0; row < each.shape().count(); row++) {
-                    values.add((double) each.start() + each.shape().depth(row));
-                }
-            }
-            fill(values, 2 * padded);
-            return new Numbers(padded, values);
-        }
-
-        private static void fill(List<Double> values, int size) {
-            while (values.size() < size) {
-                values.add(0.0);
-            }
-        }
-
-        Numbers with(List<? extends Number> more) {
-            more.forEach(number -> values.add(number.doubleValue()));
-            return this;
-        }
-
-        List<IValue> arguments(Values scope) {
-            double[] all = values.stream().mapToDouble(Double::doubleValue).toArray();
-            return List.of(scope.list(all), scope.of(rows));
-        }
+    private UploadedNumbers forwardNumbers(int[] ids, List<Rows> rows) {
+        return UploadedNumbers.of(ids, rows, setting.arithmetic().rows(ids.length));
     }
 
-    private Numbers forwardNumbers(int[] ids, List<Rows> rows) {
-        return Numbers.of(ids, rows, setting.arithmetic().rows(ids.length));
-    }
-
-    private List<IValue> forwardArguments(Numbers numbers, List<Rows> rows, Values scope) {
+    private List<IValue> forwardArguments(UploadedNumbers numbers, List<Rows> rows, Values scope) {
         List<IValue> arguments =
                 new ArrayList<>(List.of(weights.embedding, weights.layers, weights.norms, weights.lmHead, rotary, tap));
         arguments.addAll(numbers.arguments(scope));
@@ -339,7 +301,7 @@ public final class TorchProgram implements DecoderProgram {
             end += each.shape().count();
             last.add(end - 1);
         }
-        Numbers numbers = Numbers.of(accepted, rows, setting.arithmetic().rows(accepted.length))
+        UploadedNumbers numbers = UploadedNumbers.of(accepted, rows, setting.arithmetic().rows(accepted.length))
                 .with(last);
         List<IValue> arguments = new ArrayList<>(List.of(weights.forkLayers, weights.forkNorms, rotary, source));
         arguments.addAll(numbers.arguments(scope));

@@ -40,7 +40,7 @@ class MemoryPlanTest {
         MemoryPlan half = MemoryPlan.of(model(WeightFormat.F16), OPTIONS, CONTEXT, Arithmetic.GPU_HALF);
         // 7.58 billion weights; a row of the cache is 34 layers' keys and values of 4,096 halves.
         assertThat(half.weights()).isBetween(15_170_000_000L, 15_180_000_000L);
-        long rows = CONTEXT + OPTIONS.maxNodes();
+        long rows = (long) CONTEXT + OPTIONS.maxNodes();
         assertThat(half.slot()).isEqualTo(rows * 34 * 2 * 4096 * 2 + 128L * 4096 * 4);
         assertThat(half.total()).isEqualTo(half.weights() + 16 * half.slot() + half.workspace());
         MemoryPlan eight = MemoryPlan.of(model(WeightFormat.INT8), OPTIONS, CONTEXT, Arithmetic.GPU_INT8);
