@@ -13,6 +13,7 @@ interface DeviceLink extends AutoCloseable {
     /** Copies bytes to a device address and waits until they are there. Thread-safe. */
     void send(Source source, long bytes, long address);
 
+    /** Frees what nobody copies through. Idempotent. */
     @Override
     void close();
 }

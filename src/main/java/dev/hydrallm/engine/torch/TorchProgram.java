@@ -21,7 +21,6 @@ import dev.hydrallm.engine.Selection;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.Function;
@@ -107,6 +106,8 @@ public final class TorchProgram implements DecoderProgram {
         try (Matrices matrices = setting.matrices(model, manager, script, values)) {
             weights = new TorchWeights(model, manager, matrices, setting, values);
             model.awaitVerified();
+            // Weights come this way once.
+            setting.link().ifPresent(DeviceLink::close);
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -301,7 +302,8 @@ public final class TorchProgram implements DecoderProgram {
             end += each.shape().count();
             last.add(end - 1);
         }
-        UploadedNumbers numbers = UploadedNumbers.of(accepted, rows, setting.arithmetic().rows(accepted.length))
+        UploadedNumbers numbers = UploadedNumbers.of(
+                        accepted, rows, setting.arithmetic().rows(accepted.length))
                 .with(last);
         List<IValue> arguments = new ArrayList<>(List.of(weights.forkLayers, weights.forkNorms, rotary, source));
         arguments.addAll(numbers.arguments(scope));
