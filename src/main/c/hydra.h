@@ -156,7 +156,16 @@ float hydra_entropy(const float *p, int64_t count);
 /* Whether the processor has instructions for SHA-256. */
 int32_t hydra_has_sha256(void);
 
-/* SHA-256 of messages, 32 bytes each; two messages at once take hardly longer than one. */
-void hydra_sha256(const uint8_t *const *messages, const int64_t *lengths, int64_t count, uint8_t *digests);
+/* What SHA-256 made of a message so far; zeros before its first byte. */
+typedef struct {
+    uint32_t state[8];
+    int64_t bytes;
+} hydra_sha256;
+
+/* Adds whole blocks of 64 bytes to each message; two messages at once take hardly longer than one. */
+void hydra_sha256_add(hydra_sha256 *messages, const uint8_t *const *parts, const int64_t *blocks, int64_t count);
+
+/* Adds a message's last bytes, less than a block; the state is its digest then, 32 bytes. */
+void hydra_sha256_end(hydra_sha256 *message, const uint8_t *part, int64_t bytes);
 
 #pragma GCC visibility pop

@@ -9,7 +9,6 @@
 
 #define TOGETHER 2
 #define BLOCK 64
-#define DIGEST 32
 #define WITH_SHA __attribute__((target("sha,sse4.1")))
 
 /* The halves of the state as the instructions want them. */
@@ -63,50 +62,60 @@ WITH_SHA INLINE void add_block(state *s, const uint8_t *const *data, int count) 
     }
 }
 
-WITH_SHA static void add_blocks(state *s, const uint8_t *message, int64_t blocks) {
-    for (int64_t i = 0; i < blocks; i++, message += BLOCK) add_block(s, &message, 1);
+/* The state as FIPS 180-4 has it, a to h. */
+WITH_SHA static state loaded(const hydra_sha256 *message) {
+    static const uint32_t first[8] = {
+        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    const uint32_t *words = message->bytes ? message->state : first;
+    const __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)words), 0xb1);
+    const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)words + 1), 0x1b);
+    return (state){_mm_alignr_epi8(badc, hgfe, 8), _mm_blend_epi16(hgfe, badc, 0xf0)};
 }
 
-WITH_SHA static void add_blocks_of_both(state *s, const uint8_t *const *messages, int64_t blocks) {
+WITH_SHA static void save(const state *s, hydra_sha256 *message) {
+    const __m128i feba = _mm_shuffle_epi32(s->abef, 0x1b), dchg = _mm_shuffle_epi32(s->cdgh, 0xb1);
+    _mm_storeu_si128((__m128i *)message->state, _mm_blend_epi16(feba, dchg, 0xf0));
+    _mm_storeu_si128((__m128i *)message->state + 1, _mm_alignr_epi8(dchg, feba, 8));
+}
+
+WITH_SHA static void add_alone(state *s, const uint8_t *part, int64_t blocks) {
+    for (int64_t i = 0; i < blocks; i++, part += BLOCK) add_block(s, &part, 1);
+}
+
+WITH_SHA static void add_to_both(state *s, const uint8_t *const *parts, int64_t blocks) {
     for (int64_t i = 0; i < blocks; i++) {
-        const uint8_t *const data[TOGETHER] = {messages[0] + i * BLOCK, messages[1] + i * BLOCK};
+        const uint8_t *const data[TOGETHER] = {parts[0] + i * BLOCK, parts[1] + i * BLOCK};
         add_block(s, data, TOGETHER);
     }
 }
 
-/* What is left of a message, a bit, zeros and the message's length in bits. */
-WITH_SHA static void add_end(state *s, const uint8_t *message, int64_t length) {
-    uint8_t end[2 * BLOCK] = {0};
-    const int64_t left = length % BLOCK, blocks = left < BLOCK - 8 ? 1 : 2;
-    memcpy(end, message + length - left, left);
-    end[left] = 0x80;
-    const uint64_t bits = __builtin_bswap64((uint64_t)length * 8);
-    memcpy(end + blocks * BLOCK - 8, &bits, 8);
-    add_blocks(s, end, blocks);
-}
-
-WITH_SHA static void store_digest(const state *s, uint8_t *digest) {
-    const __m128i feba = _mm_shuffle_epi32(s->abef, 0x1b), dchg = _mm_shuffle_epi32(s->cdgh, 0xb1);
-    _mm_storeu_si128((__m128i *)digest, bytes_of_words(_mm_blend_epi16(feba, dchg, 0xf0)));
-    _mm_storeu_si128((__m128i *)digest + 1, bytes_of_words(_mm_alignr_epi8(dchg, feba, 8)));
-}
-
-WITH_SHA void hydra_sha256(const uint8_t *const *messages, const int64_t *lengths, int64_t count, uint8_t *digests) {
+WITH_SHA void hydra_sha256_add(
+    hydra_sha256 *messages, const uint8_t *const *parts, const int64_t *blocks, int64_t count) {
     for (int64_t from = 0; from < count; from += TOGETHER) {
         const int64_t now = at_most(TOGETHER, count - from);
         state s[TOGETHER];
-        for (int m = 0; m < TOGETHER; m++) {
-            s[m].abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
-            s[m].cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
-        }
-        const uint8_t *const *message = messages + from;
-        const int64_t *length = lengths + from;
-        const int64_t both = now == TOGETHER ? at_most(length[0], length[1]) / BLOCK : 0;
-        add_blocks_of_both(s, message, both);
-        for (int m = 0; m < now; m++) {
-            add_blocks(s + m, message[m] + both * BLOCK, length[m] / BLOCK - both);
-            add_end(s + m, message[m], length[m]);
-            store_digest(s + m, digests + (from + m) * DIGEST);
+        for (int64_t m = 0; m < now; m++) s[m] = loaded(messages + from + m);
+        const int64_t both = now == TOGETHER ? at_most(blocks[from], blocks[from + 1]) : 0;
+        add_to_both(s, parts + from, both);
+        for (int64_t m = 0; m < now; m++) {
+            if (!blocks[from + m]) continue;
+            add_alone(s + m, parts[from + m] + both * BLOCK, blocks[from + m] - both);
+            save(s + m, messages + from + m);
+            messages[from + m].bytes += blocks[from + m] * BLOCK;
         }
     }
+}
+
+/* What is left of a message, a bit, zeros and the message's length in bits. */
+WITH_SHA void hydra_sha256_end(hydra_sha256 *message, const uint8_t *part, int64_t bytes) {
+    uint8_t end[2 * BLOCK] = {0};
+    const int64_t blocks = bytes < BLOCK - 8 ? 1 : 2;
+    memcpy(end, part, bytes);
+    end[bytes] = 0x80;
+    const uint64_t bits = __builtin_bswap64((uint64_t)(message->bytes + bytes) * 8);
+    memcpy(end + blocks * BLOCK - 8, &bits, 8);
+    state s = loaded(message);
+    add_alone(&s, end, blocks);
+    save(&s, message);
+    for (int i = 0; i < 8; i++) message->state[i] = __builtin_bswap32(message->state[i]);
 }

@@ -65,39 +65,81 @@ final class ChunkReader implements AutoCloseable {
      * @throws ModelFormatException when one cannot be read or is not what the digest says
      */
     List<MemorySegment> read(int... chunks) {
-        List<MemorySegment> read = new ArrayList<>();
+        List<Part> parts = new ArrayList<>();
         for (int chunk : chunks) {
-            if (buffers.size() == read.size()) {
+            if (buffers.size() == parts.size()) {
                 buffers.add(LargePages.allocate(FileDigest.CHUNK, arena));
             }
-            read.add(read(chunk, buffers.get(read.size())));
+            parts.add(new Part(chunk, buffers.get(parts.size())));
         }
-        List<byte[]> digests = sha256.digests(read);
+        try {
+            // While one read is digested the system reads ahead for the next.
+            while (parts.stream().anyMatch(part -> !part.isWhole())) {
+                for (Part part : parts) {
+                    part.readOn();
+                }
+                sha256.add(parts.stream().map(Part::newBlocks).toList());
+            }
+        } catch (IOException e) {
+            sha256.reset();
+            throw unreadable(e);
+        }
+        List<byte[]> digests = sha256.digests(parts.stream().map(Part::rest).toList());
         for (int i = 0; i < chunks.length; i++) {
             expected.checkChunk(file, chunks[i], digests.get(i));
         }
-        return read;
+        return parts.stream().map(Part::bytes).toList();
     }
 
-    private MemorySegment read(int chunk, MemorySegment buffer) {
-        long begin = FileDigest.begin(chunk);
-        int length = expected.length(chunk);
-        ByteBuffer bytes = buffer.asByteBuffer();
-        try {
-            int done = 0;
-            while (done < length) {
-                // The last read asks for more than there is: direct I/O wants whole blocks.
-                bytes.limit(Math.min(done + readBytes, FileDigest.CHUNK)).position(done);
-                int read = channel.read(bytes, begin + done);
-                if (read <= 0) {
-                    throw new IOException("it ends at byte " + (begin + done));
-                }
-                done = Math.min(done + read, length);
-            }
-        } catch (IOException e) {
-            throw unreadable(e);
+    /** A chunk while it is read. */
+    private final class Part {
+        private final int chunk;
+        private final MemorySegment buffer;
+        private final ByteBuffer target;
+        private final int length;
+        private int read;
+        private int digested;
+
+        Part(int chunk, MemorySegment buffer) {
+            this.chunk = chunk;
+            this.buffer = buffer;
+            this.target = buffer.asByteBuffer();
+            this.length = expected.length(chunk);
         }
-        return buffer.asSlice(0, length);
+
+        boolean isWhole() {
+            return read == length;
+        }
+
+        /** Reads once, if there is more. */
+        void readOn() throws IOException {
+            if (isWhole()) {
+                return;
+            }
+            // The last read asks for more than there is: direct I/O wants whole blocks.
+            target.limit(Math.min(read + readBytes, FileDigest.CHUNK)).position(read);
+            long from = FileDigest.begin(chunk) + read;
+            int now = channel.read(target, from);
+            if (now <= 0) {
+                throw new IOException("it ends at byte " + from);
+            }
+            read = Math.min(read + now, length);
+        }
+
+        /** What was read and not digested yet, in whole blocks. */
+        MemorySegment newBlocks() {
+            int from = digested;
+            digested = read / Sha256.BLOCK * Sha256.BLOCK;
+            return buffer.asSlice(from, digested - from);
+        }
+
+        MemorySegment rest() {
+            return buffer.asSlice(digested, length - digested);
+        }
+
+        MemorySegment bytes() {
+            return buffer.asSlice(0, length);
+        }
     }
 
     private ModelFormatException unreadable(IOException e) {

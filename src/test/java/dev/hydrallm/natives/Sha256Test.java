@@ -1,16 +1,17 @@
 package dev.hydrallm.natives;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 
@@ -20,7 +21,7 @@ class Sha256Test {
             List<MemorySegment> given = Stream.of(messages)
                     .map(message -> arena.allocate(message.length).copyFrom(MemorySegment.ofArray(message)))
                     .toList();
-            return new Sha256(arena).digests(given);
+            return digests(new Sha256(arena), given);
         }
     }
 
@@ -49,9 +50,44 @@ class Sha256Test {
         assertThat(digests(second)).containsExactly(java(second));
     }
 
-    @Test
-    void moreMessagesThanThereIsRoomForAreRefused() {
-        assertThatIllegalArgumentException().isThrownBy(() -> digests(new byte[1], new byte[1], new byte[1]));
+    @Property
+    void partsJoinToTheirMessage(
+            @ForAll @Size(max = 2000) byte[] first, @ForAll byte[] second, @ForAll @IntRange(max = 40) int blocks) {
+        try (Arena arena = Arena.ofConfined()) {
+            Sha256 sha256 = new Sha256(arena);
+            for (int round = 0; round < 2; round++) {
+                List<MemorySegment> rest = Stream.of(first, second)
+                        .map(message -> arena.allocate(message.length).copyFrom(MemorySegment.ofArray(message)))
+                        .toList();
+                while (rest.stream().anyMatch(left -> left.byteSize() >= Sha256.BLOCK)) {
+                    List<Long> taken = rest.stream()
+                            .map(left -> Math.min(left.byteSize() / Sha256.BLOCK, blocks + 1) * Sha256.BLOCK)
+                            .toList();
+                    List<MemorySegment> now = rest;
+                    sha256.add(IntStream.range(0, 2)
+                            .mapToObj(i -> now.get(i).asSlice(0, taken.get(i)))
+                            .toList());
+                    rest = IntStream.range(0, 2)
+                            .mapToObj(i -> now.get(i).asSlice(taken.get(i)))
+                            .toList();
+                }
+                assertThat(sha256.digests(rest)).containsExactly(java(first), java(second));
+                sha256.add(List.of(arena.allocate(Sha256.BLOCK)));
+                sha256.reset();
+            }
+        }
+    }
+
+    private static List<byte[]> digests(Sha256 sha256, List<MemorySegment> messages) {
+        List<Long> whole = messages.stream()
+                .map(message -> message.byteSize() / Sha256.BLOCK * Sha256.BLOCK)
+                .toList();
+        sha256.add(IntStream.range(0, whole.size())
+                .mapToObj(i -> messages.get(i).asSlice(0, whole.get(i)))
+                .toList());
+        return sha256.digests(IntStream.range(0, whole.size())
+                .mapToObj(i -> messages.get(i).asSlice(whole.get(i)))
+                .toList());
     }
 
     private static byte[] bytes(int length, int step) {
