@@ -45,6 +45,9 @@ final class CompareCommand implements Callable<Integer> {
     @Mixin
     EvaluationOptions options = new EvaluationOptions();
 
+    @Mixin
+    DeviceOptions on = new DeviceOptions();
+
     @Option(
             names = "--threads",
             paramLabel = "N",
@@ -126,6 +129,7 @@ final class CompareCommand implements Callable<Integer> {
         ModelOptions each = new ModelOptions();
         each.model = model;
         each.threads = threads;
+        each.on = on;
         return each;
     }
 

@@ -1,5 +1,6 @@
 package dev.hydrallm.http;
 
+import dev.hydrallm.decoding.DeviceMemoryException;
 import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.serving.ModelUnavailableException;
 import dev.hydrallm.serving.PromptTooLongException;
@@ -86,6 +87,13 @@ class ErrorMapping {
             case ApiException refused -> refused(refused);
             case ModelUnavailableException unavailable -> unavailable(unavailable);
             case QueueFullException full -> queueFull(full);
+            case DeviceMemoryException full -> {
+                LOG.warn(full.getMessage());
+                String reason =
+                        "the device has no memory for this request beside the others: try again later, or ask for less";
+                yield hopeless(503, ErrorBody.of(ErrorBody.SERVER, reason, null, null))
+                        .build();
+            }
             case NotFiniteException broken -> {
                 String reason = String.valueOf(broken.getMessage());
                 LOG.error(reason);

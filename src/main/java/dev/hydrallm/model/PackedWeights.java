@@ -152,8 +152,21 @@ final class PackedWeights implements AutoCloseable {
         };
     }
 
+    /** When reading fails a sink may still be written to: who waits may free what it fills as soon as this returns. */
     private synchronized void awaitSent(TensorSlot slot) {
         waitWhile(() -> slot.sink != null);
+        slot.sink = null;
+        boolean interrupted = false;
+        while (slot.writers > 0) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true; // a write ends soon
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
         checkUsable();
     }
 
@@ -306,8 +319,13 @@ final class PackedWeights implements AutoCloseable {
             long to = Math.min(end, slot.end);
             TensorSink target = missing(slot);
             if (target != null) {
-                target.write(from - slot.begin, bytes.asSlice(from - begin, to - from));
-                arrived(slot, to - from);
+                long written = 0;
+                try {
+                    target.write(from - slot.begin, bytes.asSlice(from - begin, to - from));
+                    written = to - from;
+                } finally {
+                    arrived(slot, written);
+                }
             }
         }
     }
@@ -330,10 +348,11 @@ final class PackedWeights implements AutoCloseable {
         if (!slot.wanted || slot.missing == 0 || closed) {
             return null;
         }
+        MemorySegment memory = slot.sink == null ? memory(slot) : MemorySegment.NULL;
+        slot.writers++;
         if (slot.sink != null) {
             return slot.sink;
         }
-        MemorySegment memory = memory(slot);
         return (offset, bytes) -> MemorySegment.copy(bytes, 0, memory, offset, bytes.byteSize());
     }
 
@@ -352,6 +371,10 @@ final class PackedWeights implements AutoCloseable {
 
     private synchronized void arrived(TensorSlot slot, long bytes) {
         slot.missing -= bytes;
+        slot.writers--;
+        if (slot.writers == 0) {
+            notifyAll();
+        }
         if (slot.missing == 0) {
             if (slot.sink != null) {
                 slot.sink = null;

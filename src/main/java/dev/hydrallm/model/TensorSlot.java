@@ -15,6 +15,9 @@ final class TensorSlot {
     /** Whether it is in memory or to be read. */
     boolean wanted;
 
+    /** Threads that write a part of it just now. */
+    int writers;
+
     /** Bytes that are yet to come, if it is wanted. */
     long missing;
 

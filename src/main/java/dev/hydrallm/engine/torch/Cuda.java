@@ -65,11 +65,14 @@ final class Cuda {
     /** Bytes of a device's memory. */
     record Memory(long free, long total) {}
 
+    /** GPUs that this process may use: none, too, where CUDA says that there is none or that the driver is too old. */
     int deviceCount() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment count = arena.allocate(INT);
             call("cudaGetDeviceCount", count);
             return count.get(INT, 0);
+        } catch (IllegalStateException e) {
+            return 0;
         }
     }
 

@@ -5,6 +5,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
+import dev.hydrallm.engine.FiniteNumbers;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.engine.Tasks;
@@ -63,8 +64,16 @@ final class DeviceMatrices implements Matrices {
         }
 
         void await() {
+            RuntimeException failure = null;
             while (!parts.isEmpty()) {
-                parts.pop().run();
+                try {
+                    parts.pop().run();
+                } catch (RuntimeException e) {
+                    failure = e; // the others may be written to still
+                }
+            }
+            if (failure != null) {
+                throw failure;
             }
         }
     }
@@ -142,15 +151,21 @@ final class DeviceMatrices implements Matrices {
         for (PackLayout.Matrix part : parts) {
             long codesOfPart = codesAt + row * columns;
             long scalesOfPart = scalesAt + row * Float.BYTES;
-            if (source.isStoredSo(part) && !isShared(part)) {
+            if (source.isStoredSo(part)) {
                 sending.add(model.send(part.name() + ".weight", to(codesOfPart)));
-                sending.add(model.send(part.name() + ".scale", to(scalesOfPart)));
+                sending.add(onAProcessor(() -> sendScales(part, scalesOfPart)));
             } else {
                 sending.add(onAProcessor(() -> convert(part, codesOfPart, scalesOfPart)));
             }
             row += part.rows();
         }
         return new Begun(List.of(codes, scales), sending);
+    }
+
+    private void sendScales(PackLayout.Matrix part, long scalesAt) {
+        String name = part.name() + ".scale";
+        to(scalesAt).write(0, FiniteNumbers.of(model, name));
+        model.release(name);
     }
 
     private void convert(PackLayout.Matrix part, long codesAt, long scalesAt) {

@@ -89,11 +89,14 @@ record MemoryPlan(long weights, long slot, int slots, int context, long workspac
         long layer = LIVE_RESULTS * rows * widest * Float.BYTES;
         int score = arithmetic.maskType().getNumOfBytes();
         long masks = 2 * rows * (shape.heads() / shape.kvHeads()) * keys * score;
-        long attention = arithmetic == Arithmetic.GPU_HALF
+        // Scores and what softmax makes of them; keys and values in double where the cache holds halves.
+        long widened = score == arithmetic.cacheType().getNumOfBytes()
                 ? 0
-                : 2 * (rows * shape.heads() * keys + (long) shape.kvHeads() * shape.headDim() * keys) * score;
+                : 2L * shape.kvHeads() * shape.headDim() * keys * score;
+        long attention = 2 * rows * shape.heads() * keys * score + widened;
+        long rotary = keys * shape.headDim() * Float.BYTES;
         long logits = (long) options.maxNodes() * shape.vocabSize() * BYTES_OF_A_LOGIT;
-        return MARGIN + masks + Math.max(layer + attention, logits);
+        return MARGIN + masks + rotary + Math.max(layer + attention, logits);
     }
 
     long total() {

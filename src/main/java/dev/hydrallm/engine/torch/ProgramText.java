@@ -202,6 +202,6 @@ final class ProgramText {
     private static final String NORMED_HEADS = """
                 heads = torch.as_strided(qkv, [rows, @qkHeads@, @headDim@], [@qkvSize@, @headDim@, 1], 0)
                 sizes = (self).magnitude(heads, norms[-2])
-                _3 = torch.div_(torch.mul_(heads, $), sizes)
+                _3 = torch.mul_(torch.div_(heads, sizes), $)
             """;
 }

@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DeviceLostError;
 import dev.hydrallm.decoding.DeviceMemoryException;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
@@ -44,6 +45,9 @@ public final class TorchProgram implements DecoderProgram {
 
     /** What libtorch's message says, or its linear algebra's. */
     private static final List<String> OUT_OF_MEMORY = List.of("out of memory", "ALLOC_FAILED");
+
+    /** CUDA's own errors stay: every later call has them, too. */
+    private static final String CUDA_ERROR = "CUDA error";
 
     private final TorchSetting setting;
     private final PtNDManager manager;
@@ -131,7 +135,7 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     /**
-     * Runs the largest forward once: a device's libraries begin with their first call, and what it takes of the device's memory is
+     * Runs a whole chunk of a prompt once: a device's libraries begin with their first call, and what it takes of the device's memory is
      * libtorch's from now on.
      */
     private TorchProgram warm(int context) {
@@ -261,22 +265,37 @@ public final class TorchProgram implements DecoderProgram {
             return scope.keep(script.call(method, arguments.toArray(IValue[]::new)));
         } catch (EngineException e) {
             setting.clock().ifPresent(DeviceClock::abandon);
-            String message = String.valueOf(e.getMessage());
-            if (OUT_OF_MEMORY.stream().anyMatch(message::contains)) {
-                throw new DeviceMemoryException(
-                        setting.scriptDevice() + " has not enough memory for this request beside the others: take fewer"
-                                + " --slots, a shorter --context or a smaller --tree",
-                        e);
-            }
-            throw e;
+            throw told(e);
         }
+    }
+
+    private RuntimeException told(EngineException e) {
+        String message = String.valueOf(e.getMessage());
+        if (OUT_OF_MEMORY.stream().anyMatch(message::contains)) {
+            return new DeviceMemoryException(
+                    setting.scriptDevice() + " has not enough memory for this request beside the others: take fewer"
+                            + " --slots, a shorter --context or a smaller --tree",
+                    e);
+        }
+        if (message.contains(CUDA_ERROR)) {
+            throw new DeviceLostError(
+                    setting.scriptDevice() + " failed: start again: "
+                            + message.lines().findFirst().orElse(""),
+                    e);
+        }
+        return e;
     }
 
     /** The one transfer from the device, which waits for all that was called. */
     private <T> T read(IValue result, Function<PtNDArray, T> reader, Values scope) {
         long start = System.nanoTime();
         setting.clock().ifPresent(DeviceClock::stop);
-        T numbers = reader.apply(scope.keep(result.toTensor(manager)));
+        T numbers;
+        try {
+            numbers = reader.apply(scope.keep(result.toTensor(manager)));
+        } catch (EngineException e) {
+            throw told(e);
+        }
         setting.clock().ifPresent(DeviceClock::add);
         readingNanos += System.nanoTime() - start;
         return numbers;
@@ -336,5 +355,9 @@ public final class TorchProgram implements DecoderProgram {
         script.close();
         manager.close();
         setting.close();
+        if (setting.device().isGpu()) {
+            // libtorch keeps what is freed, and the next model's plan asks CUDA.
+            JniUtils.emptyCudaCache();
+        }
     }
 }

@@ -49,6 +49,13 @@ class MemoryPlanTest {
     }
 
     @Test
+    void aLongContextNeedsRoomForItsScores() {
+        MemoryPlan half = MemoryPlan.of(model(WeightFormat.F16), OPTIONS, 32_768, Arithmetic.GPU_HALF);
+        long keys = 32_768L + OPTIONS.maxNodes();
+        assertThat(half.workspace()).isGreaterThan(2L * OPTIONS.maxNodes() * 32 * keys * 2);
+    }
+
+    @Test
     void anEmbeddingOfNumbersBesideCodesStandsThereTwiceAtMost() {
         MemoryPlan.Model codes = model(WeightFormat.INT8);
         Map<TensorGroup, WeightFormat> mixed = new java.util.HashMap<>(codes.formats());
