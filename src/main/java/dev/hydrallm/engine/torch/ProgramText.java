@@ -88,6 +88,8 @@ final class ProgramText {
         holes.put("attentionPrecision", arithmetic.maskType() == DataType.FLOAT64 ? IN_DOUBLE : "");
         // Where results have to be the same for any number of rows, a double's last bits hide the order of a sum.
         holes.put("sumType", scriptNumber(arithmetic == Arithmetic.GPU_INT8 ? DataType.FLOAT64 : DataType.FLOAT32));
+        // Rows that are there for the device alone are never attended: what stands there must not be any number.
+        holes.put("padding", arithmetic == Arithmetic.GPU_INT8 ? "zeros" : "empty");
         holes.put("attentionType", scriptNumber(arithmetic.maskType()));
         holes.put("linearType", scriptNumber(arithmetic.linearType()));
         holes.put("weight", arithmetic.scriptType());
