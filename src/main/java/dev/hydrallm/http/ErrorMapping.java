@@ -89,24 +89,26 @@ class ErrorMapping {
             case QueueFullException full -> queueFull(full);
             case DeviceMemoryException full -> {
                 LOG.warn(full.getMessage());
-                String reason =
-                        "the device has no memory for this request beside the others: try again later, or ask for less";
-                yield hopeless(503, ErrorBody.of(ErrorBody.SERVER, reason, null, null))
-                        .build();
+                yield ofServer(
+                        503,
+                        "the device has no memory for this request beside the others: try again later, or ask for less");
             }
             case NotFiniteException broken -> {
                 String reason = String.valueOf(broken.getMessage());
                 LOG.error(reason);
-                yield hopeless(500, ErrorBody.of(ErrorBody.SERVER, reason, null, null))
-                        .build();
+                yield ofServer(500, reason);
             }
             default -> {
                 LOG.error("a request failed", told);
                 // What is inside is none of the client's business.
-                yield hopeless(500, ErrorBody.of(ErrorBody.SERVER, "this request failed", null, null))
-                        .build();
+                yield ofServer(500, "this request failed");
             }
         };
+    }
+
+    private static Response ofServer(int status, String reason) {
+        return hopeless(status, ErrorBody.of(ErrorBody.SERVER, reason, null, null))
+                .build();
     }
 
     private static ErrorBody body(String type, RuntimeException e, String code) {

@@ -16,8 +16,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Functions of a library that is in this process already, because another one needs it. It is found among the files that are mapped, for its name differs
- * from build to build; being there already, it is not loaded again.
+ * Functions of a library that is in this process already, because another one needs it. It is found among the files that are mapped,
+ * for its name differs from build to build; being there already, it is not loaded again.
  */
 public final class LoadedLibrary {
     private static final Path MAPS = Path.of("/proc/self/maps");

@@ -10,10 +10,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * SHA-256 of messages that come in parts. Where the processor has instructions for it, {@value #TOGETHER} messages take hardly
@@ -31,7 +31,8 @@ public final class Sha256 {
     private static final long MESSAGE = DIGEST + Long.BYTES;
 
     private final Optional<Call> call;
-    private final MessageDigest[] java = new MessageDigest[TOGETHER];
+    /** Where there are no instructions. */
+    private final List<MessageDigest> java;
 
     /** What is looked for when first needed: Java's own digest needs no library. */
     private record Functions(MethodHandle add, MethodHandle end) {
@@ -48,7 +49,9 @@ public final class Sha256 {
                 arena.allocate(TOGETHER * MESSAGE, Long.BYTES),
                 arena.allocate(ADDRESS, TOGETHER),
                 arena.allocate(JAVA_LONG, TOGETHER)));
-        Arrays.setAll(java, _ -> ofJava());
+        java = call.isPresent()
+                ? List.of()
+                : Stream.generate(Sha256::ofJava).limit(TOGETHER).toList();
     }
 
     private static Optional<Functions> find() {
@@ -80,7 +83,7 @@ public final class Sha256 {
     public void add(List<MemorySegment> parts) {
         call.ifPresentOrElse(made -> addByInstructions(made, parts), () -> {
             for (int i = 0; i < parts.size(); i++) {
-                java[i].update(parts.get(i).asByteBuffer());
+                java.get(i).update(parts.get(i).asByteBuffer());
             }
         });
     }
@@ -106,8 +109,8 @@ public final class Sha256 {
         return IntStream.range(0, last.size())
                 .mapToObj(i -> call.map(made -> endByInstructions(made, i, last.get(i)))
                         .orElseGet(() -> {
-                            java[i].update(last.get(i).asByteBuffer());
-                            return java[i].digest();
+                            java.get(i).update(last.get(i).asByteBuffer());
+                            return java.get(i).digest();
                         }))
                 .toList();
     }
@@ -127,7 +130,7 @@ public final class Sha256 {
     /** Forgets what was added. */
     public void reset() {
         call.ifPresent(made -> made.messages.fill((byte) 0));
-        Arrays.stream(java).forEach(MessageDigest::reset);
+        java.forEach(MessageDigest::reset);
     }
 
     /** Java's own, for messages on the heap. */

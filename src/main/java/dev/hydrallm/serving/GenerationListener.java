@@ -3,8 +3,8 @@ package dev.hydrallm.serving;
 import dev.hydrallm.decoding.TokenSink.Origin;
 
 /**
- * Hears a text grow and end, on the decoding thread, or its end on the one that cancels it: must be quick and must not throw. What it heard of the end has
- * happened before anybody sees the result.
+ * Hears a text grow and end, on the decoding thread, or its end on the one that cancels it: must be quick and must not throw. What it
+ * heard of the end has happened before anybody sees the result.
  */
 @FunctionalInterface
 public interface GenerationListener {
