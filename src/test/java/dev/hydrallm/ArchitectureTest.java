@@ -37,6 +37,8 @@ final class ArchitectureTest {
             .definedBy("dev.hydrallm.quantization..")
             .layer("evaluation")
             .definedBy("dev.hydrallm.evaluation..")
+            .layer("training")
+            .definedBy("dev.hydrallm.training..")
             .layer("natives")
             .definedBy("dev.hydrallm.natives..")
             .layer("hub")
@@ -50,6 +52,9 @@ final class ArchitectureTest {
             // Its port Scorer is the engine's to implement, as Engine of decoding is: what measures knows no device.
             .whereLayer("evaluation")
             .mayOnlyBeAccessedByLayers("engine", "cli")
+            // Its port Learner likewise.
+            .whereLayer("training")
+            .mayOnlyBeAccessedByLayers("engine", "cli")
             .whereLayer("hub")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("hub")
@@ -61,17 +66,17 @@ final class ArchitectureTest {
             .whereLayer("serving")
             .mayOnlyBeAccessedByLayers("http", "cli")
             .whereLayer("prompt")
-            .mayOnlyBeAccessedByLayers("serving", "http", "evaluation", "cli")
+            .mayOnlyBeAccessedByLayers("serving", "http", "evaluation", "training", "cli")
             .whereLayer("engine")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("checkpoint")
-            .mayOnlyBeAccessedByLayers("evaluation", "cli")
+            .mayOnlyBeAccessedByLayers("evaluation", "training", "cli")
             .whereLayer("quantization")
             .mayOnlyBeAccessedByLayers("checkpoint", "engine", "evaluation", "cli")
             .whereLayer("model")
-            .mayOnlyBeAccessedByLayers("engine", "serving", "checkpoint", "evaluation", "cli")
+            .mayOnlyBeAccessedByLayers("engine", "serving", "checkpoint", "evaluation", "training", "cli")
             .whereLayer("decoding")
-            .mayOnlyBeAccessedByLayers("engine", "serving", "http", "evaluation", "cli");
+            .mayOnlyBeAccessedByLayers("engine", "serving", "http", "evaluation", "training", "cli");
 
     @ArchTest
     static final ArchRule NO_CYCLES =
