@@ -27,6 +27,7 @@ import picocli.CommandLine.ScopeType;
             InspectCommand.class,
             BenchCommand.class,
             EvalCommand.class,
+            DataCommand.class,
             RehearseCommand.class
         },
         footer = {
