@@ -42,7 +42,7 @@ final class TrainerTest {
                 .limit(8)
                 .toList());
 
-        train(learner, samples, options(0.1, 100), care(1, 50));
+        train(learner, samples, options(0.3, 100), care(1, 50));
 
         JsonNode first = training().getFirst();
         JsonNode last = training().getLast();
@@ -199,7 +199,7 @@ final class TrainerTest {
 
             Snapshots.State state = good.load(learner, notices::add).orElseThrow();
             assertThat(state.step()).as(stage).isEqualTo(stage.startsWith("delete") ? 3 : 2);
-            assertThat(values(learner)).containsOnly(state.step());
+            assertThat(values(learner)).containsOnly((float) state.step());
             set(learner, 4);
             good.save(learner, 4, 0, Window.EMPTY);
             assertThat(good.load(learner, notices::add).orElseThrow().step()).isEqualTo(4);
