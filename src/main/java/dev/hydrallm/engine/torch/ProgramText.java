@@ -42,6 +42,28 @@ final class ProgramText {
             RmsNorm norm,
             ActivationRange range,
             String device) {
+        return of("", model, draft, arithmetic, norm, range, device);
+    }
+
+    /** The same with a further method that reads whole texts, for draft layers that learn. */
+    static String reading(
+            Architecture model,
+            DraftLayout draft,
+            Arithmetic arithmetic,
+            RmsNorm norm,
+            ActivationRange range,
+            String device) {
+        return of(resource("reading.torchscript"), model, draft, arithmetic, norm, range, device);
+    }
+
+    private static String of(
+            String more,
+            Architecture model,
+            DraftLayout draft,
+            Arithmetic arithmetic,
+            RmsNorm norm,
+            ActivationRange range,
+            String device) {
         int tapLayer = model.layers() - draft.forkedLayers();
         int layerVectors = LAYER_NORMS + model.attentionParts().size();
         int group = model.heads() / model.kvHeads();
@@ -78,7 +100,7 @@ final class ProgramText {
         holes.put("draftHeads", draft.heads());
         holes.put("moreResiduals", draft.residualLayers() - 1);
         // Texts that are filled in have holes, and those again.
-        return fill(fill(fill(resource("hydra.torchscript"), holes), holes), holes);
+        return fill(fill(fill(resource("hydra.torchscript") + more, holes), holes), holes);
     }
 
     private static void arithmetic(Map<String, Object> holes, Arithmetic arithmetic, ActivationRange range, int group) {
@@ -147,7 +169,8 @@ final class ProgramText {
         }
     }
 
-    private static String fill(String text, Map<String, Object> holes) {
+    /** A text with its holes filled once. */
+    static String fill(String text, Map<String, Object> holes) {
         return HOLE.matcher(text).replaceAll(hole -> {
             boolean line = hole.group(1) != null;
             Object value = holes.get(line ? hole.group(1) : hole.group(2));
@@ -159,7 +182,7 @@ final class ProgramText {
         });
     }
 
-    private static String resource(String name) {
+    static String resource(String name) {
         try (InputStream in = ProgramText.class.getResourceAsStream(name)) {
             if (in == null) {
                 throw new IllegalStateException("resource " + name + " is missing from this build");
