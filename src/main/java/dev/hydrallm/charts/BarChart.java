@@ -15,6 +15,8 @@ public record BarChart(String title, String yLabel, List<String> groups, List<Se
     private static final double LEAST_WIDTH = 720;
     /** A bar that is narrower than this has no room for a number. */
     private static final double NARROWEST_WITH_NUMBER = 24;
+    /** The axis reaches beyond the tallest bar, whose number stands above it. */
+    private static final double ROOM_FOR_NUMBERS = 1.06;
 
     /**
      * A value for each group.
@@ -62,7 +64,7 @@ public record BarChart(String title, String yLabel, List<String> groups, List<Se
                 series.size() > 1 ? series.stream().map(Series::name).toList() : List.of());
         double[] tops = new double[series.size() * groups.size()];
         for (int i = 0; i < tops.length; i++) {
-            tops[i] = series.get(i / groups.size()).top(i % groups.size());
+            tops[i] = series.get(i / groups.size()).top(i % groups.size()) * ROOM_FOR_NUMBERS;
         }
         Axis y = Axis.over(Stream.of(new double[] {0}, tops).toList(), 6);
         Axis x = new Axis(0, Math.max(1, groups.size()), 1);

@@ -51,14 +51,11 @@ public record LineChart(String title, String xLabel, String yLabel, List<Series>
 
     /** An {@code <svg>} element that stands alone as well as in a page. */
     public String svg() {
-        Frame frame = new Frame(
-                WIDTH,
-                HEIGHT,
-                title,
-                series.stream()
-                        .filter(each -> each.stroke() == Stroke.FULL)
-                        .map(Series::name)
-                        .toList());
+        List<String> names = series.stream()
+                .filter(each -> each.stroke() == Stroke.FULL)
+                .map(Series::name)
+                .toList();
+        Frame frame = new Frame(WIDTH, HEIGHT, title, names.size() > 1 ? names : List.of());
         Axis x = Axis.exactly(series.stream().map(Series::xs).toList(), 8);
         Axis y = Axis.over(series.stream().map(Series::ys).toList(), 6);
         frame.axes(x, xLabel, y, yLabel);

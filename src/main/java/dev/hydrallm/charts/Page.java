@@ -19,7 +19,7 @@ public final class Page {
             .soft{color:var(--soft)}code,pre{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;background:var(--tint);border-radius:4px}code{padding:1px 4px}pre{padding:12px;overflow-x:auto}
             .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px;margin:12px 0}
             th,td{padding:5px 14px 5px 0;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}
-            .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:16px;margin:16px 0}
+            .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:16px;margin:16px 0}
             figure{margin:0;padding:8px;border:1px solid var(--rule);border-radius:8px;overflow-x:auto}figure svg{display:block;width:100%}
             </style>
             </head>
