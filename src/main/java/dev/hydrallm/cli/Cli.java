@@ -23,6 +23,7 @@ import picocli.CommandLine.ScopeType;
             ChatCommand.class,
             ServeCommand.class,
             PullCommand.class,
+            PushCommand.class,
             PackCommand.class,
             InspectCommand.class,
             BenchCommand.class,

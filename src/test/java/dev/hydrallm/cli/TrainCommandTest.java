@@ -62,11 +62,11 @@ final class TrainCommandTest {
     @Test
     void eightSamplesAreLearnedByHeart() throws IOException {
         Path output = folder.resolve("heads");
-        CliRun run = train(output, "--max-steps", "250", "--save-steps", "100", "--export-pt", "--eval-data", data);
+        CliRun run = train(output, "--max-steps", "500", "--save-steps", "200", "--export-pt", "--eval-data", data);
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.out()).isEqualTo(output + System.lineSeparator());
-        assertThat(run.err()).contains("Training [", "100 % 250 of 250 steps, loss ", "tokens/s");
+        assertThat(run.err()).contains("Training [", "100 % 500 of 500 steps, loss ", "tokens/s");
         List<JsonNode> lines = lines(output);
         JsonNode last = lines.getLast();
         assertThat(last.path("eval_loss").asDouble()).isLessThan(0.05);
