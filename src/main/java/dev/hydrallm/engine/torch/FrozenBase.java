@@ -19,7 +19,7 @@ import java.util.Optional;
  */
 final class FrozenBase implements AutoCloseable {
     /** Tokens of one forward: enough to keep a GPU busy, and few enough for a processor's caches. */
-    private static final int GPU_ROWS = 16_384;
+    private static final int GPU_ROWS = 8_192;
 
     private static final int PROCESSOR_ROWS = 1_024;
 

@@ -19,8 +19,8 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.HeadSums;
 import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.Sample;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -95,8 +95,10 @@ public final class TorchLearner implements Learner {
         this.context = context;
         device = setting.scriptDevice();
         Architecture shape = model.architecture();
-        if (heads.heads() == 0) {
-            throw new IllegalArgumentException("there is nothing to learn without a head");
+        LearningLayout layout = new LearningLayout(shape, heads);
+        if (layout.parameters().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "there is nothing to learn without a head, or in heads that are the base's own last matrix");
         }
         if (heads.forkedLayers() > shape.layers()) {
             throw new IllegalArgumentException(
@@ -110,7 +112,6 @@ public final class TorchLearner implements Learner {
         base = new FrozenBase(model, heads, setting, context);
         manager = setting.manager();
         processor = manager.newSubManager(ai.djl.Device.cpu());
-        LearningLayout layout = new LearningLayout(shape, heads);
         script = Script.compile(
                 manager,
                 LearningText.CLASS_NAME,
@@ -205,11 +206,11 @@ public final class TorchLearner implements Learner {
                     + bytesPerToken() + " bytes each");
         }
         TorchStates states = room(rows);
-        try (Values scope = new Values()) {
-            ByteBuffer bytes = ByteBuffer.allocateDirect(stored.length).order(ByteOrder.nativeOrder());
-            bytes.put(stored).flip();
-            int columns = options.distills() ? 2 * hidden : hidden;
-            IValue joined = scope.of(scope.keep(manager.create(bytes, new Shape(rows, columns), storedType())));
+        try (Arena memory = Arena.ofConfined();
+                Values scope = new Values()) {
+            MemorySegment bytes = memory.allocate(stored.length, Long.BYTES).copyFrom(MemorySegment.ofArray(stored));
+            Shape size = new Shape(rows, bytesPerToken() / storedType().getNumOfBytes());
+            IValue joined = scope.of(scope.keep(Matrices.tensor(manager, bytes, size, storedType())));
             scope.keep(script.call("split", joined, scope.tensors(states.read().tensors())));
             return states;
         } catch (RuntimeException e) {
