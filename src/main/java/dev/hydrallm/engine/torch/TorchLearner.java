@@ -109,7 +109,12 @@ public final class TorchLearner implements Learner {
         boolean gpu = setting.device().isGpu();
         long logits = options.chunkLogits() > 0 ? options.chunkLogits() : gpu ? GPU_CHUNK : PROCESSOR_CHUNK;
         chunk = Math.clamp(logits / vocabulary, 1, Integer.MAX_VALUE);
-        base = new FrozenBase(model, heads, setting, context);
+        base = new FrozenBase(
+                model,
+                heads,
+                options.distills() ? FrozenBase.Finals.WANTED : FrozenBase.Finals.UNWANTED,
+                setting,
+                context);
         manager = setting.manager();
         processor = manager.newSubManager(ai.djl.Device.cpu());
         script = Script.compile(
@@ -162,7 +167,7 @@ public final class TorchLearner implements Learner {
     }
 
     private TorchStates room(int rows) {
-        return new TorchStates(base.room(rows, options.distills()), rows);
+        return new TorchStates(base.room(rows), rows);
     }
 
     /** A wrong token would end a GPU's whole process. */

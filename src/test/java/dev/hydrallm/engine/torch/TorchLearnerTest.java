@@ -16,11 +16,10 @@ import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.Learner.Parameter;
 import dev.hydrallm.training.Learner.Part;
 import dev.hydrallm.training.Sample;
-import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -315,17 +314,25 @@ class TorchLearnerTest {
     }
 
     @Test
-    void theBaseNeverChanges() throws IOException {
-        byte[] before = Files.readAllBytes(folder.resolve("weights.safetensors"));
+    void theBaseNeverChanges() {
         TorchLearner learner = learner(new DraftLayout(2, 1, 2, true), LearnerOptions.on(Device.CPU));
+        PackedModel model = (PackedModel) opened.getFirst();
         List<Sample> batch = batch(12, 7);
+        // In single precision the base computes with the model's own memory.
+        List<byte[]> weights = weights(model);
         byte[] states = states(learner, batch);
         for (int step = 1; step <= 10; step++) {
             Learning.learn(learner, batch, 1, 1);
             learner.update(Learning.update(step, 0.1, 10));
         }
         assertThat(states(learner, batch)).isEqualTo(states);
-        assertThat(Files.readAllBytes(folder.resolve("weights.safetensors"))).isEqualTo(before);
+        assertThat(weights(model)).usingRecursiveComparison().isEqualTo(weights);
+    }
+
+    private static List<byte[]> weights(PackedModel model) {
+        return model.manifest().tensors().stream()
+                .map(tensor -> model.tensor(tensor.name()).data().toArray(ValueLayout.JAVA_BYTE))
+                .toList();
     }
 
     private static byte[] states(Learner learner, List<Sample> batch) {
@@ -458,6 +465,13 @@ class TorchLearnerTest {
                 .hasMessageContaining("nothing to learn");
         assertThatThrownBy(() -> learner(DRAFT, LearnerOptions.on(Device.CPU).withContextLength(1000)))
                 .hasMessageContaining("longer than");
+    }
+
+    @Test
+    void closingTwiceIsClosingOnce() {
+        TorchLearner learner = learner();
+        learner.close();
+        learner.close();
     }
 
     @Test
