@@ -19,7 +19,7 @@ import java.util.Optional;
  */
 final class FrozenBase implements AutoCloseable {
     /** Tokens of one forward: enough to keep a GPU busy, and few enough for a processor's caches. */
-    private static final int GPU_ROWS = 16_384;
+    private static final int GPU_ROWS = 8_192;
 
     private static final int PROCESSOR_ROWS = 1_024;
 
@@ -30,8 +30,15 @@ final class FrozenBase implements AutoCloseable {
     private final TorchWeights weights;
     private final IValue rotary;
     private final IValue cache;
+    private final Finals finals;
     private final int hidden;
     private final int mostRows;
+
+    /** Whether a base gives its last states. */
+    enum Finals {
+        WANTED,
+        UNWANTED
+    }
 
     /** The base's states of some texts behind each other, (rows, hidden) single-precision numbers each. */
     record Read(PtNDArray states, Optional<PtNDArray> finals) {
@@ -47,17 +54,20 @@ final class FrozenBase implements AutoCloseable {
      * Loads the base of a packed model, which must stay open as long as this.
      *
      * @param draft the draft layers that will read the states; the model's own ones are not loaded
+     * @param finals whether its own normed states are wanted beside those, which takes its last layers, too
      * @param context tokens of the longest text
      */
-    FrozenBase(PackedModel model, DraftLayout draft, TorchSetting setting, int context) {
+    FrozenBase(PackedModel model, DraftLayout draft, Finals finals, TorchSetting setting, int context) {
         this.setting = setting;
+        this.finals = finals;
         Architecture shape = model.architecture();
         Arithmetic arithmetic = setting.arithmetic();
         hidden = shape.hiddenSize();
         mostRows = Math.max(context, setting.device().isGpu() ? GPU_ROWS : PROCESSOR_ROWS);
         manager = setting.manager();
-        String text =
-                ProgramText.reading(shape, draft, arithmetic, setting.norm(), setting.range(), setting.scriptDevice());
+        int layersAfterTap = finals == Finals.WANTED ? draft.forkedLayers() : 0;
+        String text = ProgramText.reading(
+                shape, draft, layersAfterTap, arithmetic, setting.norm(), setting.range(), setting.scriptDevice());
         script = Script.compile(manager, ProgramText.CLASS_NAME, text);
         try (Matrices matrices = setting.matrices(model, manager, script, values)) {
             weights = new TorchWeights(model, DraftLayout.NONE, manager, matrices, setting, values);
@@ -130,10 +140,12 @@ final class FrozenBase implements AutoCloseable {
     }
 
     /** Room for the states of so many tokens. */
-    Read room(int rows, boolean finals) {
+    Read room(int rows) {
         Shape size = new Shape(rows, hidden);
         PtNDArray states = manager.create(size, DataType.FLOAT32);
-        return new Read(states, finals ? Optional.of(manager.create(size, DataType.FLOAT32)) : Optional.empty());
+        return new Read(
+                states,
+                finals == Finals.WANTED ? Optional.of(manager.create(size, DataType.FLOAT32)) : Optional.empty());
     }
 
     @Override

@@ -1,11 +1,13 @@
 package dev.hydrallm.engine.torch;
 
 import dev.hydrallm.engine.Device;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.Programs;
 
 /**
  * How a learner is set up.
  *
- * @param device where base and learning parts compute
+ * @param device where base and learning parts compute: the processor or a GPU
  * @param precision of the learning parts' forward and backward; values and moments are singles, or doubles with {@link
  *     Precision#DOUBLE}
  * @param contextLength tokens of the longest sample; 0 takes the model's, which is also the most
@@ -60,10 +62,16 @@ public record LearnerOptions(
         require(chunkLogits >= 0, "logits of a chunk must be positive, or 0 for the device's, not " + chunkLogits);
     }
 
-    /** The device's usual precision over the model's whole context, without distillation. */
+    /**
+     * The device's usual precision over the model's whole context, without distillation.
+     *
+     * @throws IllegalArgumentException when a GPU is asked for and there is none
+     */
     public static LearnerOptions on(Device device) {
-        Precision precision = device instanceof Device.Cuda ? Precision.BFLOAT16 : Precision.SINGLE;
-        return new LearnerOptions(device, precision, 0, 0, 0, 0);
+        Device there = Programs.device(
+                EngineOptions.DEFAULT.on(EngineOptions.Kind.TORCH).on(device));
+        Precision precision = there instanceof Device.Cuda ? Precision.BFLOAT16 : Precision.SINGLE;
+        return new LearnerOptions(there, precision, 0, 0, 0, 0);
     }
 
     /** The same in this precision. */

@@ -46,7 +46,7 @@ final class LearningText {
         holes.put("trunkGradients", forked ? TRUNK_GRADIENTS : "");
         heads(holes, draft, layout);
         distillation(holes, options);
-        return ProgramText.fill(ProgramText.fill(ProgramText.resource("learning.torchscript"), holes), holes);
+        return ProgramText.filled(ProgramText.resource("learning.torchscript"), holes);
     }
 
     private static void layer(Map<String, Object> holes, Architecture model, LearningLayout layout) {

@@ -42,22 +42,28 @@ final class ProgramText {
             RmsNorm norm,
             ActivationRange range,
             String device) {
-        return of("", model, draft, arithmetic, norm, range, device);
+        return filled(resource("hydra.torchscript"), holes(model, draft, arithmetic, norm, range, device));
     }
 
-    /** The same with a further method that reads whole texts, for draft layers that learn. */
+    /**
+     * The same with a further method that reads whole texts, for draft layers that learn.
+     *
+     * @param layersAfterTap layers of the base behind what draft layers read: all for its own normed states, or none
+     */
     static String reading(
             Architecture model,
             DraftLayout draft,
+            int layersAfterTap,
             Arithmetic arithmetic,
             RmsNorm norm,
             ActivationRange range,
             String device) {
-        return of(resource("reading.torchscript"), model, draft, arithmetic, norm, range, device);
+        Map<String, Object> holes = holes(model, draft, arithmetic, norm, range, device);
+        holes.put("layersAfterTap", layersAfterTap);
+        return filled(resource("hydra.torchscript") + resource("reading.torchscript"), holes);
     }
 
-    private static String of(
-            String more,
+    private static Map<String, Object> holes(
             Architecture model,
             DraftLayout draft,
             Arithmetic arithmetic,
@@ -99,8 +105,12 @@ final class ProgramText {
         slidingWindow(holes, model.slidingWindow(), tapLayer);
         holes.put("draftHeads", draft.heads());
         holes.put("moreResiduals", draft.residualLayers() - 1);
-        // Texts that are filled in have holes, and those again.
-        return fill(fill(fill(resource("hydra.torchscript") + more, holes), holes), holes);
+        return holes;
+    }
+
+    /** Texts that are filled in have holes, and those again. */
+    static String filled(String text, Map<String, Object> holes) {
+        return fill(fill(fill(text, holes), holes), holes);
     }
 
     private static void arithmetic(Map<String, Object> holes, Arithmetic arithmetic, ActivationRange range, int group) {
@@ -169,8 +179,7 @@ final class ProgramText {
         }
     }
 
-    /** A text with its holes filled once. */
-    static String fill(String text, Map<String, Object> holes) {
+    private static String fill(String text, Map<String, Object> holes) {
         return HOLE.matcher(text).replaceAll(hole -> {
             boolean line = hole.group(1) != null;
             Object value = holes.get(line ? hole.group(1) : hole.group(2));

@@ -19,8 +19,8 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.HeadSums;
 import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.Sample;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -95,8 +95,10 @@ public final class TorchLearner implements Learner {
         this.context = context;
         device = setting.scriptDevice();
         Architecture shape = model.architecture();
-        if (heads.heads() == 0) {
-            throw new IllegalArgumentException("there is nothing to learn without a head");
+        LearningLayout layout = new LearningLayout(shape, heads);
+        if (layout.parameters().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "there is nothing to learn without a head, or in heads that are the base's own last matrix");
         }
         if (heads.forkedLayers() > shape.layers()) {
             throw new IllegalArgumentException(
@@ -107,10 +109,14 @@ public final class TorchLearner implements Learner {
         boolean gpu = setting.device().isGpu();
         long logits = options.chunkLogits() > 0 ? options.chunkLogits() : gpu ? GPU_CHUNK : PROCESSOR_CHUNK;
         chunk = Math.clamp(logits / vocabulary, 1, Integer.MAX_VALUE);
-        base = new FrozenBase(model, heads, setting, context);
+        base = new FrozenBase(
+                model,
+                heads,
+                options.distills() ? FrozenBase.Finals.WANTED : FrozenBase.Finals.UNWANTED,
+                setting,
+                context);
         manager = setting.manager();
         processor = manager.newSubManager(ai.djl.Device.cpu());
-        LearningLayout layout = new LearningLayout(shape, heads);
         script = Script.compile(
                 manager,
                 LearningText.CLASS_NAME,
@@ -161,7 +167,7 @@ public final class TorchLearner implements Learner {
     }
 
     private TorchStates room(int rows) {
-        return new TorchStates(base.room(rows, options.distills()), rows);
+        return new TorchStates(base.room(rows), rows);
     }
 
     /** A wrong token would end a GPU's whole process. */
@@ -205,11 +211,11 @@ public final class TorchLearner implements Learner {
                     + bytesPerToken() + " bytes each");
         }
         TorchStates states = room(rows);
-        try (Values scope = new Values()) {
-            ByteBuffer bytes = ByteBuffer.allocateDirect(stored.length).order(ByteOrder.nativeOrder());
-            bytes.put(stored).flip();
-            int columns = options.distills() ? 2 * hidden : hidden;
-            IValue joined = scope.of(scope.keep(manager.create(bytes, new Shape(rows, columns), storedType())));
+        try (Arena memory = Arena.ofConfined();
+                Values scope = new Values()) {
+            MemorySegment bytes = memory.allocate(stored.length, Long.BYTES).copyFrom(MemorySegment.ofArray(stored));
+            Shape size = new Shape(rows, bytesPerToken() / storedType().getNumOfBytes());
+            IValue joined = scope.of(scope.keep(Matrices.tensor(manager, bytes, size, storedType())));
             scope.keep(script.call("split", joined, scope.tensors(states.read().tensors())));
             return states;
         } catch (RuntimeException e) {

@@ -9,15 +9,24 @@ import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.engine.DecoderProgram;
 import dev.hydrallm.engine.Device;
 import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.RowShape;
+import dev.hydrallm.engine.Shape;
+import dev.hydrallm.engine.TinyPack;
+import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.testing.TestTensor;
 import dev.hydrallm.testing.TinyCheckpoint;
 import dev.hydrallm.training.HeadSums;
+import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.Learner.Parameter;
 import dev.hydrallm.training.Sample;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -27,7 +36,9 @@ import java.util.Optional;
 import java.util.function.LongFunction;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is learnt against what is served: a learner's heads, written as a checkpoint and packed, guess the same. */
 class LearnerFormatsTest {
@@ -120,6 +131,125 @@ class LearnerFormatsTest {
                 }
             }
         }
+    }
+
+    /** How a base computes. */
+    enum Base {
+        SINGLE("f32", 1e-4),
+        INT8("int8", 0.1),
+        GPU_HALF("f32", 0.02),
+        GPU_SINGLE("f32", 1e-4),
+        GPU_INT8("int8", 0.1);
+
+        private final String format;
+        private final double tolerance;
+
+        Base(String format, double tolerance) {
+            this.format = format;
+            this.tolerance = tolerance;
+        }
+
+        TorchSetting setting(PackedModel model) {
+            return switch (this) {
+                case SINGLE, INT8 -> TorchSetting.ofProcessor(model, ActivationRange.ofProcessor());
+                case GPU_HALF -> gpu(Arithmetic.GPU_HALF, RmsNorm.MIRRORED);
+                case GPU_SINGLE -> gpu(Arithmetic.GPU_SINGLE, RmsNorm.SEPARATE);
+                case GPU_INT8 -> gpu(Arithmetic.GPU_INT8, RmsNorm.MIRRORED);
+            };
+        }
+
+        private static TorchSetting gpu(Arithmetic arithmetic, RmsNorm norm) {
+            return new TorchSetting(
+                    arithmetic,
+                    norm,
+                    ActivationRange.FULL,
+                    ai.djl.Device.cpu(),
+                    Optional.of(new HostLink()),
+                    Optional.empty());
+        }
+    }
+
+    /** A head that is the base's own last matrix gives the base's own logits, a place late. */
+    @ParameterizedTest
+    @EnumSource(Base.class)
+    void whatIsReadIsWhatTheBaseComputes(Base base) {
+        Architecture shape = Shape.all().get(2).architecture();
+        DraftLayout draft = new DraftLayout(1, 0, 0, false);
+        EngineOptions options = new EngineOptions(1, 0, 1, 16, 16)
+                .on(Device.CPU)
+                .in(base == Base.GPU_SINGLE ? EngineOptions.Precision.SINGLE : EngineOptions.Precision.HALF);
+        boolean[] all = new boolean[TOKENS.length];
+        Arrays.fill(all, true);
+        List<Sample> batch = List.of(sample(3), new Sample(TOKENS, all), sample(4));
+        TinyPack.write(folder, shape, DraftLayout.NONE, WeightFormat.named(base.format), 0.3)
+                .close();
+        double[] expected;
+        try (PackedModel model = PackedModel.open(folder);
+                DecoderProgram program = new TorchProgram(model, options, 64, base.setting(model))) {
+            expected = program.logProbabilities(TOKENS, new DecoderProgram.Rows(0, 0, new RowShape.Run(TOKENS.length)));
+        }
+        TorchNatives.load();
+        try (PackedModel model = PackedModel.open(folder);
+                TorchLearner learner =
+                        new TorchLearner(model, draft, LearnerOptions.on(Device.CPU), 64, base.setting(model))) {
+            Parameter head = learner.parameters().getFirst();
+            learner.set(head, Learner.Part.VALUE, FloatBuffer.wrap(lmHead(model)));
+            double loss = 0;
+            for (int i = 2; i < TOKENS.length; i++) {
+                loss -= expected[(i - 2) * shape.vocabSize() + TOKENS[i]];
+            }
+            try (Learner.States states = learner.read(batch)) {
+                double others = learner.measure(List.of(sample(3), sample(), sample(4)), states)
+                        .getFirst()
+                        .loss();
+                HeadSums found = learner.measure(batch, states).getFirst();
+                assertThat(found.labels()).isEqualTo(TOKENS.length);
+                assertThat(found.loss() - others).isCloseTo(loss, within(base.tolerance * loss));
+                byte[] stored = learner.stored(states);
+                int width = base == Base.GPU_HALF ? Short.BYTES : Float.BYTES;
+                assertThat(stored).hasSize(3 * TOKENS.length * shape.hiddenSize() * width);
+                try (Learner.States restored = learner.restore(batch, stored)) {
+                    assertThat(learner.measure(batch, restored).getFirst().loss())
+                            .isEqualTo(found.loss());
+                }
+            }
+        }
+    }
+
+    /** A shared last matrix is what the codes stand for, so a head without weights gives the base's logits too. */
+    @ParameterizedTest
+    @ValueSource(strings = {"f32", "int8"})
+    void aSharedLastMatrixIsTheBases(String format) {
+        Architecture shape = Shape.all().get(2).architecture();
+        List<Sample> batch = List.of(sample(3, 5, 9, 10));
+        double own;
+        try (PackedModel model = TinyPack.write(folder, shape, DraftLayout.NONE, WeightFormat.named(format), 0.3);
+                TorchLearner learner =
+                        TorchLearner.load(model, new DraftLayout(1, 0, 0, false), LearnerOptions.on(Device.CPU))) {
+            learner.set(learner.parameters().getFirst(), Learner.Part.VALUE, FloatBuffer.wrap(lmHead(model)));
+            own = Learning.measure(learner, batch).getFirst().loss();
+        }
+        try (PackedModel model = PackedModel.open(folder);
+                TorchLearner learner =
+                        TorchLearner.load(model, new DraftLayout(1, 1, 0, true), LearnerOptions.on(Device.CPU))) {
+            assertThat(Learning.measure(learner, batch).getFirst().loss()).isCloseTo(own, within(1e-5 * own));
+        }
+    }
+
+    private static float[] lmHead(PackedModel model) {
+        ByteBuffer bytes = model.tensor("lm_head.weight").data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        if (model.manifest().quantization().containsValue(WeightFormat.F32)) {
+            float[] values = new float[bytes.remaining() / Float.BYTES];
+            bytes.asFloatBuffer().get(values);
+            return values;
+        }
+        float[] values = new float[bytes.remaining()];
+        ByteBuffer scales = model.tensor("lm_head.scale").data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        int columns = model.architecture().hiddenSize();
+        for (int i = 0; i < values.length; i++) {
+            values[i] = bytes.get(i) * scales.getFloat(i / columns * Float.BYTES);
+        }
+        return values;
     }
 
     /** All tokens, these labelled. */
