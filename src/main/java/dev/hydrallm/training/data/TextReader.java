@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 
 /**
- * A file that is one text. A long one comes in pieces, cut where a line begins with something other than a blank: there hardly any
- * tokenizer has a token across.
+ * A file that is one text. A long one comes in pieces, cut at a line break with no other blanks beside it: there
+ * hardly any tokenizer has a token across, or sees the break otherwise for what follows it.
  */
 final class TextReader {
     private static final int DEFAULT_PIECE = 1 << 20;
@@ -79,10 +79,10 @@ final class TextReader {
         return filled;
     }
 
-    /** The last beginning of a line that is not blank; the end if there is none, but not within a character. */
+    /** The last place behind a line break that has no other blanks beside it; the end if there is none, but not within a character. */
     private int cut(int end) {
-        for (int i = end - 1; i > 0; i--) {
-            if (buffer[i - 1] == '\n' && !Character.isWhitespace(buffer[i])) {
+        for (int i = end - 1; i > 1; i--) {
+            if (buffer[i - 1] == '\n' && !Character.isWhitespace(buffer[i - 2]) && !Character.isWhitespace(buffer[i])) {
                 return i;
             }
         }
