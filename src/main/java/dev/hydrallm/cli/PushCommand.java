@@ -68,11 +68,7 @@ final class PushCommand implements Callable<Integer> {
         Hub hub = new Hub(HubModels.settings(Cli.environment(command)));
         Progress bar = new Progress("Uploading to " + target);
         String commit = hub.push(
-                target,
-                files,
-                hidden ? Hub.Visibility.PRIVATE : Hub.Visibility.PUBLIC,
-                message,
-                new Hub.Listener() {
+                target, files, hidden ? Hub.Visibility.PRIVATE : Hub.Visibility.PUBLIC, message, new Hub.Listener() {
                     @Override
                     public void notice(String line) {
                         bar.notice("hydra: " + line);

@@ -96,7 +96,8 @@ public final class Hub {
             throws IOException {
         requireOnline("nothing can be pushed to " + repository);
         if (settings.token().isEmpty()) {
-            throw new HubException("nothing can be pushed to " + repository + " without a token: set HF_TOKEN to one that may write");
+            throw new HubException(
+                    "nothing can be pushed to " + repository + " without a token: set HF_TOKEN to one that may write");
         }
         try (UploadClient client = new UploadClient(settings, patience.silence())) {
             return new Push(client, repository, patience, listener, files).run(visibility, message);

@@ -113,8 +113,7 @@ final class Push {
         try (InputStream in = Files.newInputStream(file)) {
             one.put("sample", Base64.getEncoder().encodeToString(in.readNBytes(SAMPLE)));
         }
-        JsonNode answer = tried(
-                        name, api("/preupload/" + encode(repository.revision())), JSON_TYPE, asked, Set.of())
+        JsonNode answer = tried(name, api("/preupload/" + encode(repository.revision())), JSON_TYPE, asked, Set.of())
                 .json()
                 .path("files")
                 .path(0);
@@ -158,8 +157,10 @@ final class Push {
     private void send(Large file, JsonNode upload) throws IOException {
         URI address = URI.create(upload.path("href").asText());
         Map<String, String> headers = new HashMap<>();
-        upload.path("header").properties().forEach(header -> headers.put(
-                header.getKey(), header.getValue().asText()));
+        upload.path("header")
+                .properties()
+                .forEach(
+                        header -> headers.put(header.getKey(), header.getValue().asText()));
         String chunkSize = headers.remove("chunk_size");
         if (chunkSize == null) {
             client.put(address, headers, new UploadClient.Slice(file.file(), 0, file.size()), this::move);
@@ -173,8 +174,7 @@ final class Push {
         for (int part = 1; part <= count; part++) {
             String where = partAddress(headers, part);
             long from = (part - 1) * chunk;
-            UploadClient.Slice slice =
-                    new UploadClient.Slice(file.file(), from, Math.min(chunk, file.size() - from));
+            UploadClient.Slice slice = new UploadClient.Slice(file.file(), from, Math.min(chunk, file.size() - from));
             String name = repository.name() + "/" + file.name() + " part " + part;
             long before = sent;
             UploadClient.Answer answer = new Backoff(name, patience, listener::notice).untilItWorks(() -> {
@@ -183,10 +183,7 @@ final class Push {
             });
             parts.addObject()
                     .put("partNumber", part)
-                    .put(
-                            "etag",
-                            answer.etag()
-                                    .orElseThrow(() -> new IOException(name + " came back without an etag")));
+                    .put("etag", answer.etag().orElseThrow(() -> new IOException(name + " came back without an etag")));
         }
         client.post(address, LFS, JSON.writeValueAsBytes(done), Set.of());
     }
@@ -205,8 +202,7 @@ final class Push {
             ObjectNode asked = JSON.createObjectNode();
             asked.put("oid", file.sha256());
             asked.put("size", file.size());
-            client.post(
-                    URI.create(verify.path("href").asText()), LFS, JSON.writeValueAsBytes(asked), Set.of());
+            client.post(URI.create(verify.path("href").asText()), LFS, JSON.writeValueAsBytes(asked), Set.of());
         }
     }
 
@@ -220,7 +216,9 @@ final class Push {
             ObjectNode value = JSON.createObjectNode();
             value.put("path", name);
             value.put("encoding", "base64");
-            value.put("content", Base64.getEncoder().encodeToString(Files.readAllBytes(files.getOrDefault(name, Path.of(name)))));
+            value.put(
+                    "content",
+                    Base64.getEncoder().encodeToString(Files.readAllBytes(files.getOrDefault(name, Path.of(name)))));
             line(lines, "file", value);
         }
         for (Large each : large) {

@@ -93,8 +93,8 @@ final class UploadClient implements AutoCloseable {
         if (Origin.of(address).equals(origin)) {
             settings.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
         }
-        HttpResponse<byte[]> response = answer(
-                http.sendAsync(request.build(), HttpResponse.BodyHandlers.ofByteArray()), address, moved);
+        HttpResponse<byte[]> response =
+                answer(http.sendAsync(request.build(), HttpResponse.BodyHandlers.ofByteArray()), address, moved);
         int status = response.statusCode();
         if (status == 200 || status == 201 || accepted.contains(status)) {
             return new Answer(status, json(response.body()), response.headers().firstValue("ETag"));
@@ -123,8 +123,8 @@ final class UploadClient implements AutoCloseable {
     }
 
     /** Waits as long as bytes move. */
-    private HttpResponse<byte[]> answer(
-            CompletableFuture<HttpResponse<byte[]>> sent, URI address, AtomicLong moved) throws IOException {
+    private HttpResponse<byte[]> answer(CompletableFuture<HttpResponse<byte[]>> sent, URI address, AtomicLong moved)
+            throws IOException {
         long before = -1;
         while (true) {
             try {

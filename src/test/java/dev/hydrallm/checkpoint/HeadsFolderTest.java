@@ -52,7 +52,8 @@ final class HeadsFolderTest {
                 assertThat(checkpoint.layout()).isEqualTo(new DraftLayout(2, 1, 1, false));
                 assertThat(checkpoint.headTensors()).hasSameSizeAs(tensors);
                 tensors.forEach((name, tensor) -> {
-                    SourceTensor read = Objects.requireNonNull(checkpoint.headTensors().get(name));
+                    SourceTensor read =
+                            Objects.requireNonNull(checkpoint.headTensors().get(name));
                     assertThat(read.dtype()).isEqualTo(dtype);
                     assertThat(numbers(read)).isEqualTo(tensor.values());
                 });
@@ -85,7 +86,9 @@ final class HeadsFolderTest {
             try (Checkpoint checkpoint = Checkpoint.open(shared, Optional.empty(), warning -> {})) {
                 List<TensorWriter.Entry> entries = checkpoint.headTensors().entrySet().stream()
                         .map(each -> new TensorWriter.Entry(
-                                each.getKey(), each.getValue().dtype(), each.getValue().shape()))
+                                each.getKey(),
+                                each.getValue().dtype(),
+                                each.getValue().shape()))
                         .toList();
                 new HeadsFolder(written)
                         .writeTorch(
@@ -98,9 +101,10 @@ final class HeadsFolderTest {
             assertThat(structure(written.resolve("medusa_lm_head.pt"))).isEqualTo(expected);
             try (TorchFile one = TorchFile.open(written.resolve("medusa_lm_head.pt"));
                     TorchFile other = TorchFile.open(shared.resolve("medusa_lm_head.pt"))) {
-                other.tensors().forEach((name, tensor) -> assertThat(
-                                numbers(Objects.requireNonNull(one.tensors().get(name))))
-                        .isEqualTo(numbers(tensor)));
+                other.tensors()
+                        .forEach((name, tensor) -> assertThat(numbers(
+                                        Objects.requireNonNull(one.tensors().get(name))))
+                                .isEqualTo(numbers(tensor)));
             }
         }
     }
@@ -111,22 +115,24 @@ final class HeadsFolderTest {
             List<ZipArchiveEntry> entries = Collections.list(zip.getEntries());
             assertThat(entries).allMatch(entry -> entry.getMethod() == ZipArchiveEntry.STORED);
             assertThat(entries).allMatch(entry -> entry.getDataOffset() % TorchWriter.ALIGNMENT == 0);
-            assertThat(entries.stream().map(ZipArchiveEntry::getName).map(name -> name.substring(name.indexOf('/') + 1)))
+            assertThat(entries.stream()
+                            .map(ZipArchiveEntry::getName)
+                            .map(name -> name.substring(name.indexOf('/') + 1)))
                     .contains("data.pkl", ".format_version", ".storage_alignment", "byteorder", "data/0", "version");
         }
         Map<String, String> structure = new LinkedHashMap<>();
         try (TorchFile torch = TorchFile.open(file)) {
             torch.tensors()
                     .forEach((name, tensor) -> structure.put(
-                            name,
-                            tensor.dtype() + " " + tensor.shape() + " " + ((StridedTensor) tensor).strides()));
+                            name, tensor.dtype() + " " + tensor.shape() + " " + ((StridedTensor) tensor).strides()));
         }
         return structure;
     }
 
     @Test
     void aWeightThatTheTypeCannotHoldIsRefusedAndNothingIsLeft() {
-        List<TensorWriter.Entry> entries = List.of(TensorWriter.Entry.of("medusa_head.0.0.linear.bias", DType.F16, new int[] {1}));
+        List<TensorWriter.Entry> entries =
+                List.of(TensorWriter.Entry.of("medusa_head.0.0.linear.bias", DType.F16, new int[] {1}));
         HeadsFolder heads = new HeadsFolder(folder);
 
         assertThatThrownBy(() -> heads.writeSafetensors(entries, (entry, into) -> into.put(70_000f)))
@@ -142,7 +148,8 @@ final class HeadsFolderTest {
 
     @Test
     void bfloat16IsRoundedToTheNearestAndTheEvenOne() throws IOException {
-        // 1 + 1/256 lies in the middle of 1 and 1 + 1/128, whose last bits are 0 and 1; 1 + 3/256 of that and 1 + 2/128.
+        // 1 + 1/256 lies in the middle of 1 and 1 + 1/128, whose last bits are 0 and 1; 1 + 3/256 of that and 1 +
+        // 2/128.
         float[] numbers = {1 + 1 / 256f, 1 + 3 / 256f, 1 + 1.01f / 256, -1 - 1 / 256f, 3.3e38f};
         Path file = folder.resolve("a.safetensors");
         TensorWriter.safetensors(
@@ -246,8 +253,10 @@ final class HeadsFolderTest {
         new HeadsFolder(heads).writeConfig(new DraftLayout(2, 1, 1, false), "../base", Map.of());
         try (StartingWeights start = StartingWeights.of(heads, base, warning -> {})) {
             assertThat(start.layout()).isEqualTo(new DraftLayout(2, 1, 1, false));
-            tensors.forEach((name, tensor) -> assertThat(
-                            read(start, name, tensor.shape().stream().mapToInt(Long::intValue).toArray()))
+            tensors.forEach((name, tensor) -> assertThat(read(
+                            start,
+                            name,
+                            tensor.shape().stream().mapToInt(Long::intValue).toArray()))
                     .isEqualTo(tensor.values()));
         }
         assertThatThrownBy(() -> StartingWeights.of(base, base, warning -> {})).hasMessageContaining("no draft heads");
@@ -269,8 +278,9 @@ final class HeadsFolderTest {
     /** Two heads on a forked layer, under the names they are written by. */
     private static Map<String, TestTensor> heads(DType dtype) {
         Map<String, TestTensor> tensors = new LinkedHashMap<>();
-        TinyCheckpoint.forked(dtype, 1).forEach((name, tensor) -> tensors.put(
-                name.equals("weight") ? "medusa_rms_norm.weight" : "medusa_decoder_layers." + name, tensor));
+        TinyCheckpoint.forked(dtype, 1)
+                .forEach((name, tensor) -> tensors.put(
+                        name.equals("weight") ? "medusa_rms_norm.weight" : "medusa_decoder_layers." + name, tensor));
         TinyCheckpoint.medusa(dtype, 2, 1).forEach((name, tensor) -> tensors.put("medusa_head." + name, tensor));
         return tensors;
     }
@@ -288,7 +298,8 @@ final class HeadsFolderTest {
 
     private static float[] numbers(SourceTensor tensor) {
         int columns = Math.toIntExact(tensor.shape().getLast());
-        int rows = tensor.shape().size() == 1 ? 1 : Math.toIntExact(tensor.shape().getFirst());
+        int rows =
+                tensor.shape().size() == 1 ? 1 : Math.toIntExact(tensor.shape().getFirst());
         float[] numbers = new float[rows * columns];
         float[] row = new float[columns];
         for (int i = 0; i < rows; i++) {

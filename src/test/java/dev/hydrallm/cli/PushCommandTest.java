@@ -65,8 +65,7 @@ final class PushCommandTest {
         new Random(1).nextBytes(weights);
         Files.write(folder.resolve("medusa_lm_head.safetensors"), weights);
         Files.writeString(
-                folder.resolve("config.json"),
-                "{\"medusa_num_heads\": 1, \"base_model_name_or_path\": \"org/base\"}");
+                folder.resolve("config.json"), "{\"medusa_num_heads\": 1, \"base_model_name_or_path\": \"org/base\"}");
         Files.writeString(folder.resolve("report.html"), "<!DOCTYPE html>");
         Files.writeString(folder.resolve("run.json"), "{}");
         Files.createDirectory(folder.resolve("checkpoint-00000001"));
@@ -86,12 +85,18 @@ final class PushCommandTest {
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.out()).isEqualTo("https://hub/org/heads/commit/abc" + System.lineSeparator());
         assertThat(run.err())
-                .contains("created org/heads", "Uploading to org/heads [", "100 % of 0.1 MB", "Pushed 3 files to org/heads.")
+                .contains(
+                        "created org/heads",
+                        "Uploading to org/heads [",
+                        "100 % of 0.1 MB",
+                        "Pushed 3 files to org/heads.")
                 .doesNotContain("warning");
         assertThat(committed.keySet())
                 .containsExactly("main/config.json", "main/medusa_lm_head.safetensors", "main/report.html");
         assertThat(committed.get("main/medusa_lm_head.safetensors")).isEqualTo(weights);
-        assertThat(committed.get("main/report.html")).asString(StandardCharsets.UTF_8).isEqualTo("<!DOCTYPE html>");
+        assertThat(committed.get("main/report.html"))
+                .asString(StandardCharsets.UTF_8)
+                .isEqualTo("<!DOCTYPE html>");
         assertThat(summary).isEqualTo("Draft heads trained with Hydra");
         assertThat(requests).filteredOn(request -> request.contains("/commit/")).hasSize(1);
         // The token is the hub's alone.
@@ -136,11 +141,11 @@ final class PushCommandTest {
     @Test
     void whatCannotBePushedIsSaidInOneLine() throws IOException {
         CliRun.assertRefused(
-                CliRun.with(Map.of("HF_ENDPOINT", address(hub), "HF_HOME", folder.toString()), "push", folder, "org/heads"),
+                CliRun.with(
+                        Map.of("HF_ENDPOINT", address(hub), "HF_HOME", folder.toString()), "push", folder, "org/heads"),
                 "without a token: set HF_TOKEN");
         CliRun.assertRefused(
-                CliRun.with(
-                        Map.of("HF_ENDPOINT", address(hub), "HF_TOKEN", "hf_other"), "push", folder, "org/heads"),
+                CliRun.with(Map.of("HF_ENDPOINT", address(hub), "HF_TOKEN", "hf_other"), "push", folder, "org/heads"),
                 "may not write there (403)");
         CliRun.assertRefused(push("no-slash"), "is no repository");
         CliRun.assertRefused(
@@ -152,7 +157,9 @@ final class PushCommandTest {
 
     private CliRun push(Object... arguments) {
         return CliRun.with(
-                environment(), "push", Stream.concat(Stream.of(folder), Arrays.stream(arguments)).toArray());
+                environment(),
+                "push",
+                Stream.concat(Stream.of(folder), Arrays.stream(arguments)).toArray());
     }
 
     private Map<String, String> environment() {
@@ -170,7 +177,9 @@ final class PushCommandTest {
         if (path.equals("/api/repos/create")) {
             JsonNode asked = JSON.readTree(body);
             requests.add("POST " + path + (asked.path("private").asBoolean() ? " private" : ""));
-            assertThat(asked.path("organization").asText() + "/" + asked.path("name").asText()).isEqualTo("org/heads");
+            assertThat(asked.path("organization").asText() + "/"
+                            + asked.path("name").asText())
+                    .isEqualTo("org/heads");
             send(exchange, exists ? 409 : 200, JSON.createObjectNode());
             exists = true;
             return;
@@ -265,9 +274,13 @@ final class PushCommandTest {
             String name = branch + "/" + value.path("path").asText();
             switch (JSON.readTree(line).path("key").asText()) {
                 case "header" -> summary = value.path("summary").asText();
-                case "file" -> committed.put(name, Base64.getDecoder().decode(value.path("content").asText()));
+                case "file" ->
+                    committed.put(
+                            name,
+                            Base64.getDecoder().decode(value.path("content").asText()));
                 case "lfsFile" -> {
-                    byte[] content = java.util.Objects.requireNonNull(objects.get(value.path("oid").asText()));
+                    byte[] content = java.util.Objects.requireNonNull(
+                            objects.get(value.path("oid").asText()));
                     assertThat(sha256(content)).isEqualTo(value.path("oid").asText());
                     assertThat(content).hasSize(value.path("size").asInt());
                     committed.put(name, content);
@@ -304,6 +317,7 @@ final class PushCommandTest {
     }
 
     private static String address(HttpServer server) {
-        return "http://" + server.getAddress().getHostString() + ":" + server.getAddress().getPort();
+        return "http://" + server.getAddress().getHostString() + ":"
+                + server.getAddress().getPort();
     }
 }

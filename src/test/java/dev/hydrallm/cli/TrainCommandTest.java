@@ -25,8 +25,20 @@ import org.junit.jupiter.api.io.TempDir;
 /** Heads that are trained from the command line, on libtorch. */
 final class TrainCommandTest {
     private static final String[] QUICK = {
-        "--medusa-num-heads", "2", "--medusa-num-decoder-layers", "1", "--learning-rate", "0.01",
-        "--per-device-train-batch-size", "4", "--gradient-accumulation-steps", "2", "--threads", "1", "--device", "cpu"
+        "--medusa-num-heads",
+        "2",
+        "--medusa-num-decoder-layers",
+        "1",
+        "--learning-rate",
+        "0.01",
+        "--per-device-train-batch-size",
+        "4",
+        "--gradient-accumulation-steps",
+        "2",
+        "--threads",
+        "1",
+        "--device",
+        "cpu"
     };
 
     @TempDir
@@ -44,14 +56,17 @@ final class TrainCommandTest {
     /** Random tokens after a first one of their own, all labelled: only who remembers them knows what comes. */
     private static Path tokens(Path file, Path base, int count, long seed) throws Exception {
         String tokenizer = HexFormat.of()
-                .formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(base.resolve("tokenizer.json"))));
+                .formatHex(MessageDigest.getInstance("SHA-256")
+                        .digest(Files.readAllBytes(base.resolve("tokenizer.json"))));
         Random random = new Random(seed);
         try (TokenFileWriter writer = new TokenFileWriter(file, 16, tokenizer)) {
             for (int i = 0; i < count; i++) {
                 boolean[] labelled = new boolean[12];
                 Arrays.fill(labelled, true);
                 int[] sample = random.ints(12, 3, 16).toArray();
-                sample[0] = 3 + i; // what comes after the first token alone depends on it
+                // What comes after the first token depends on it alone; repeated, it would look the same as once.
+                sample[0] = 3 + i;
+                sample[1] = 11;
                 writer.add(sample, labelled);
             }
             writer.finish();
@@ -62,38 +77,40 @@ final class TrainCommandTest {
     @Test
     void eightSamplesAreLearnedByHeart() throws IOException {
         Path output = folder.resolve("heads");
-        CliRun run = train(output, "--max-steps", "500", "--save-steps", "200", "--export-pt", "--eval-data", data);
+        CliRun run = train(output, "--medusa-num-decoder-layers", "2", "--max-steps", "250", "--save-steps", "200", "--export-pt", "--eval-data", data);
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.out()).isEqualTo(output + System.lineSeparator());
-        assertThat(run.err()).contains("Training [", "100 % 500 of 500 steps, loss ", "tokens/s");
+        assertThat(run.err()).contains("Training [", "100 % 250 of 250 steps, loss ", "tokens/s");
         List<JsonNode> lines = lines(output);
         JsonNode last = lines.getLast();
         assertThat(last.path("eval_loss").asDouble()).isLessThan(0.05);
-        assertThat(last.path("eval_medusa0_top1").asDouble()).isGreaterThanOrEqualTo(0.99);
-        assertThat(last.path("eval_medusa1_top1").asDouble()).isGreaterThanOrEqualTo(0.99);
+        assertThat(last.path("eval_medusa0_top1").asDouble()).as(last.toString()).isEqualTo(1);
+        assertThat(last.path("eval_medusa1_top1").asDouble()).isEqualTo(1);
 
         // What was written is what was learned: begun with it, the first step finds nothing to learn.
         Path more = folder.resolve("more");
-        CliRun again = train(more, "--heads-from", output, "--max-steps", "1");
+        CliRun again = train(more, "--heads-from", output, "--medusa-num-decoder-layers", "2", "--max-steps", "1");
         assertThat(again.exitCode()).as(again.err()).isZero();
         assertThat(lines(more).getFirst().path("loss").asDouble()).isLessThan(0.06);
-        JsonNode config = new ObjectMapper().readTree(output.resolve("config.json").toFile());
+        JsonNode config =
+                new ObjectMapper().readTree(output.resolve("config.json").toFile());
         assertThat(config.path("medusa_num_heads").asInt()).isEqualTo(2);
-        assertThat(config.path("medusa_num_decoder_layers").asInt()).isEqualTo(1);
+        assertThat(config.path("medusa_num_decoder_layers").asInt()).isEqualTo(2);
         assertThat(config.path("base_model_name_or_path").asText()).isEqualTo(base.toString());
         assertThat(config.path("torch_dtype").asText()).isEqualTo("float16");
         assertThat(config.path("training").path("--learning-rate").asText()).isEqualTo("0.01");
         Path pack = folder.resolve("pack");
-        assertThat(CliRun.of("pack", "--model", output, "--output", pack).exitCode()).isZero();
+        assertThat(CliRun.of("pack", "--model", output, "--output", pack).exitCode())
+                .isZero();
         CliRun inspected = CliRun.of("inspect", "--model", pack);
         assertThat(inspected.exitCode()).as(inspected.err()).isZero();
         // Weights of the output are read from the safetensors file; those of torch's hold the same.
         Files.delete(output.resolve("medusa_lm_head.safetensors"));
         Path torch = folder.resolve("torch");
-        assertThat(CliRun.of("pack", "--model", output, "--output", torch).exitCode()).isZero();
-        assertThat(torch.resolve("weights.safetensors"))
-                .hasSameBinaryContentAs(pack.resolve("weights.safetensors"));
+        assertThat(CliRun.of("pack", "--model", output, "--output", torch).exitCode())
+                .isZero();
+        assertThat(torch.resolve("weights.safetensors")).hasSameBinaryContentAs(pack.resolve("weights.safetensors"));
     }
 
     @Test
@@ -104,7 +121,8 @@ final class TrainCommandTest {
         Path log = folder.resolve("log");
         Process child = new ProcessBuilder(Stream.concat(
                                 Stream.of(
-                                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                        Path.of(System.getProperty("java.home"), "bin", "java")
+                                                .toString(),
                                         "--enable-native-access=ALL-UNNAMED",
                                         "-DDJL_OFFLINE=true",
                                         "-DOPT_OUT_TRACKING=true",
@@ -112,7 +130,8 @@ final class TrainCommandTest {
                                         System.getProperty("java.class.path"),
                                         Main.class.getName(),
                                         "train"),
-                                Arrays.stream(arguments(output, "--max-steps", "30")).map(Object::toString))
+                                Arrays.stream(arguments(output, "--max-steps", "30"))
+                                        .map(Object::toString))
                         .toList())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
@@ -124,8 +143,7 @@ final class TrainCommandTest {
         new ProcessBuilder("kill", "-INT", String.valueOf(child.pid())).start().waitFor();
         assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(child.exitValue()).as(Files.readString(log)).isEqualTo(Cli.INTERRUPTED);
-        assertThat(Files.readString(log))
-                .contains("ending after this step", "stopped, and saved in " + output);
+        assertThat(Files.readString(log)).contains("ending after this step", "stopped, and saved in " + output);
         assertThat(lines(output)).hasSizeLessThan(30);
         assertThat(output.resolve("medusa_lm_head.safetensors")).doesNotExist();
 
@@ -136,7 +154,8 @@ final class TrainCommandTest {
         assertThat(lines(output)).hasSize(30);
         for (int i = 0; i < 30; i++) {
             assertThat(lines(output).get(i).path("loss").asDouble())
-                    .isCloseTo(lines(straight).get(i).path("loss").asDouble(), org.assertj.core.data.Offset.offset(1e-6));
+                    .isCloseTo(
+                            lines(straight).get(i).path("loss").asDouble(), org.assertj.core.data.Offset.offset(1e-6));
         }
         assertThat(output.resolve("medusa_lm_head.safetensors"))
                 .hasSameBinaryContentAs(straight.resolve("medusa_lm_head.safetensors"));
@@ -155,9 +174,15 @@ final class TrainCommandTest {
         assertThat(without.exitCode()).isZero();
         for (String run : List.of("one", "other")) {
             assertThat(IntStream.range(0, 5)
-                            .mapToObj(i -> lines(folder.resolve(run)).get(i).path("loss").asDouble()))
+                            .mapToObj(i -> lines(folder.resolve(run))
+                                    .get(i)
+                                    .path("loss")
+                                    .asDouble()))
                     .isEqualTo(IntStream.range(0, 5)
-                            .mapToObj(i -> lines(folder.resolve("without")).get(i).path("loss").asDouble())
+                            .mapToObj(i -> lines(folder.resolve("without"))
+                                    .get(i)
+                                    .path("loss")
+                                    .asDouble())
                             .toList());
         }
     }
@@ -167,10 +192,10 @@ final class TrainCommandTest {
         for (String bits : List.of("--load-in-8bit", "--load-in-4bit")) {
             CliRun run = train(folder.resolve(bits), "--max-steps", "2", bits);
             assertThat(run.exitCode()).as(run.err()).isZero();
-            assertThat(lines(folder.resolve(bits)).getFirst().path("loss").asDouble()).isPositive();
+            assertThat(lines(folder.resolve(bits)).getFirst().path("loss").asDouble())
+                    .isPositive();
         }
-        CliRun.assertRefused(
-                train(folder.resolve("both"), "--load-in-8bit", "--load-in-4bit"), "exclude each other");
+        CliRun.assertRefused(train(folder.resolve("both"), "--load-in-8bit", "--load-in-4bit"), "exclude each other");
     }
 
     @Test
@@ -189,11 +214,11 @@ final class TrainCommandTest {
         CliRun.assertRefused(
                 train(folder.resolve("a"), "--lr-scheduler-type", "square"), Cli.USAGE, "square is not cosine");
         CliRun.assertRefused(
-                CliRun.of("train", "--model", "models/demo", "--data", data), "is packed already", "name the checkpoint");
-        CliRun.assertRefused(
-                CliRun.of("train", "--model", base, "--data", folder.resolve("none")), "no such file");
-        CliRun.assertRefused(
-                train(folder.resolve("a"), "--medusa-num-decoder-layers", "3"), "cannot be forked");
+                CliRun.of("train", "--model", "models/demo", "--data", data),
+                "is packed already",
+                "name the checkpoint");
+        CliRun.assertRefused(CliRun.of("train", "--model", base, "--data", folder.resolve("none")), "no such file");
+        CliRun.assertRefused(train(folder.resolve("a"), "--medusa-num-decoder-layers", "3"), "cannot be forked");
         assertThat(folder.resolve("a")).doesNotExist();
         Path other = WideCheckpoint.writeBase(folder.resolve("other"), DType.F16);
         Files.writeString(other.resolve("tokenizer.json"), "{ }");
@@ -207,7 +232,10 @@ final class TrainCommandTest {
     }
 
     private Object[] arguments(Path output, Object... more) {
-        return Stream.of(new Object[] {"--model", base, "--data", data, "--output-dir", output}, withoutRepeated(more), more)
+        return Stream.of(
+                        new Object[] {"--model", base, "--data", data, "--output-dir", output},
+                        withoutRepeated(more),
+                        more)
                 .flatMap(Arrays::stream)
                 .toArray();
     }
