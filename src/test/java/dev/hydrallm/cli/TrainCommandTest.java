@@ -77,7 +77,17 @@ final class TrainCommandTest {
     @Test
     void eightSamplesAreLearnedByHeart() throws IOException {
         Path output = folder.resolve("heads");
-        CliRun run = train(output, "--medusa-num-decoder-layers", "2", "--max-steps", "250", "--save-steps", "200", "--export-pt", "--eval-data", data);
+        CliRun run = train(
+                output,
+                "--medusa-num-decoder-layers",
+                "2",
+                "--max-steps",
+                "250",
+                "--save-steps",
+                "200",
+                "--export-pt",
+                "--eval-data",
+                data);
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.out()).isEqualTo(output + System.lineSeparator());
@@ -85,7 +95,9 @@ final class TrainCommandTest {
         List<JsonNode> lines = lines(output);
         JsonNode last = lines.getLast();
         assertThat(last.path("eval_loss").asDouble()).isLessThan(0.05);
-        assertThat(last.path("eval_medusa0_top1").asDouble()).as(last.toString()).isEqualTo(1);
+        assertThat(last.path("eval_medusa0_top1").asDouble())
+                .as(last.toString())
+                .isEqualTo(1);
         assertThat(last.path("eval_medusa1_top1").asDouble()).isEqualTo(1);
 
         // What was written is what was learned: begun with it, the first step finds nothing to learn.
