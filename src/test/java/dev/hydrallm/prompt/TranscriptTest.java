@@ -254,11 +254,13 @@ class TranscriptTest {
             mistral.append(contents.get(2 * i + 1)).append("</s>");
         }
         assertThat(answers(DEMO, "vicuna_v1.1", messages)).isEqualTo(vicuna.toString());
-        // Here an answer begins right behind a bracket, with which it may share a token: that is not learnt. The library that
+        // Here an answer begins right behind a bracket, with which it may share a token: that is not learnt. The
+        // library that
         // renders templates writes NUL as an escape.
         if (!mistral.toString().contains("\0")) {
             assertThat(mistral.toString())
-                    .endsWith(answers(DEMO, template("mistral"), messages.subList(messages.size() - 2, messages.size())));
+                    .endsWith(
+                            answers(DEMO, template("mistral"), messages.subList(messages.size() - 2, messages.size())));
         }
         String pieces = answers(PIECES, "vicuna_v1.1", messages);
         // Its tokenizer puts a blank before each part between special tokens, and before the text.

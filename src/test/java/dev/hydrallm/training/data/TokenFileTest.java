@@ -152,10 +152,9 @@ class TokenFileTest {
     @ParameterizedTest
     @ValueSource(ints = {250, 5, 1})
     void anIdBeyondTheVocabularyIsRefusedEvenInAFileThatIsWhole(int vocabulary) throws Exception {
-        Path path = write(
-                folder.resolve("tokens"),
-                300,
-                List.of(new Sample(new int[] {0, 4, 299}, new boolean[] {false, false, true})));
+        Path path = write(folder.resolve("tokens"), 300, List.of(new Sample(new int[] {0, 4, 299}, new boolean[] {
+            false, false, true
+        })));
         byte[] bytes = Files.readAllBytes(path);
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(40, vocabulary);
         MessageDigest digest = MessageDigest.getInstance("SHA-256");
