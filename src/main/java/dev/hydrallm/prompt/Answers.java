@@ -60,6 +60,20 @@ final class Answers {
         return single;
     }
 
+    /** What the template writes between what the model is given and an answer's own words; empty where nobody can say. */
+    String lead() {
+        List<Message> asked = List.of(new Message(Message.USER, "?"));
+        List<Message> answered = List.of(asked.getFirst(), new Message(Message.ASSISTANT, PROBE));
+        try {
+            String before = renderer.render(asked, ChatTemplate.End.GENERATION_PROMPT);
+            String after = renderer.render(answered, ChatTemplate.End.NONE);
+            int at = after.indexOf(PROBE);
+            return after.startsWith(before) && at >= before.length() ? after.substring(before.length(), at) : "";
+        } catch (IllegalArgumentException e) {
+            return "";
+        }
+    }
+
     /** The last of the messages as an answer to those before it. */
     private Marked one(List<Message> messages, Transcript.Finish finish) {
         String before = renderer.render(messages.subList(0, messages.size() - 1), ChatTemplate.End.GENERATION_PROMPT);

@@ -94,6 +94,12 @@ public final class ChatTemplate {
                         .toList();
     }
 
+    /** What a model wrote as an answer without what the template itself writes there, such as a blank: the content of its message. */
+    public String contentOf(String written) {
+        String lead = new Answers(renderer, tokenizer).lead();
+        return written.startsWith(lead) ? written.substring(lead.length()) : written;
+    }
+
     private Transcript label(Answers.Marked marked, StandIns standIns) {
         TokenSpans tokens = encode(marked.text(), standIns);
         BitSet said = new BitSet();

@@ -89,7 +89,13 @@ class TranscriptTest {
     @Test
     void otherFamilies() {
         assertThat(marked(DEMO, template("zephyr"), SYSTEM, HI, said("Hello")))
-                .isEqualTo("<s><|system|>\nBe brief.</s>\n<|user|>\nHi</s>\n<|assistant|>\n⟦Hello</s>⟧");
+                .isEqualTo("""
+                        <s><|system|>
+                        Be brief.</s>
+                        <|user|>
+                        Hi</s>
+                        <|assistant|>
+                        ⟦Hello</s>⟧""");
         assertThat(marked(DEMO, template("mistral"), HI, said("Hello"), BYE, said("See you")))
                 .isEqualTo("<s>[INST] Hi [/INST]⟦Hello</s>⟧[INST] Bye [/INST]⟦See you</s>⟧");
         assertThat(marked(DEMO, template("llama-2"), HI, said("Hello"), BYE, said("Ciao")))
@@ -101,9 +107,17 @@ class TranscriptTest {
                         + "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|>"
                         + "<|start_header_id|>assistant<|end_header_id|>\n\n⟦Ciao<|eot_id|>⟧");
         assertThat(marked(QWEN, template("qwen2.5"), SYSTEM, HI, said("Hello"), BYE, said("Ciao")))
-                .isEqualTo("<s><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
-                        + "<|im_start|>assistant\n⟦Hello<|im_end|>⟧\n<|im_start|>user\nBye<|im_end|>\n"
-                        + "<|im_start|>assistant\n⟦Ciao<|im_end|>⟧");
+                .isEqualTo("""
+                        <s><|im_start|>system
+                        Be brief.<|im_end|>
+                        <|im_start|>user
+                        Hi<|im_end|>
+                        <|im_start|>assistant
+                        ⟦Hello<|im_end|>⟧
+                        <|im_start|>user
+                        Bye<|im_end|>
+                        <|im_start|>assistant
+                        ⟦Ciao<|im_end|>⟧""");
         assertThat(marked(DEMO, "raw", HI, said("Hello"))).isEqualTo("<s>Hi⟦\nHello⟧");
     }
 
@@ -174,8 +188,15 @@ class TranscriptTest {
         String always = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
                 + "{{ '<|im_start|>assistant\n' }}";
         assertThat(marked(QWEN, always, HI, said("Hello"), BYE, said("im")))
-                .isEqualTo("<s><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n⟦Hello<|im_end|>⟧\n"
-                        + "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n⟦im<|im_end|>⟧");
+                .isEqualTo("""
+                        <s><|im_start|>user
+                        Hi<|im_end|>
+                        <|im_start|>assistant
+                        ⟦Hello<|im_end|>⟧
+                        <|im_start|>user
+                        Bye<|im_end|>
+                        <|im_start|>assistant
+                        ⟦im<|im_end|>⟧""");
     }
 
     @Test

@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 
 /**
- * A file that is one text. A long one comes in pieces, cut at a line break with no other blanks beside it: there
- * hardly any tokenizer has a token across, or sees the break otherwise for what follows it.
+ * A file that is one text. A long one comes in pieces, cut before a line break that stands behind a letter or a digit: there
+ * byte-level tokenizers have no token across, and see all blanks that belong together.
  */
 final class TextReader {
     private static final int DEFAULT_PIECE = 1 << 20;
@@ -79,10 +79,10 @@ final class TextReader {
         return filled;
     }
 
-    /** The last place behind a line break that has no other blanks beside it; the end if there is none, but not within a character. */
+    /** The last line break behind a letter or a digit; the end if there is none, but not within a character. */
     private int cut(int end) {
-        for (int i = end - 1; i > 1; i--) {
-            if (buffer[i - 1] == '\n' && !Character.isWhitespace(buffer[i - 2]) && !Character.isWhitespace(buffer[i])) {
+        for (int i = end - 1; i > 0; i--) {
+            if (buffer[i] == '\n' && Character.isLetterOrDigit(buffer[i - 1])) {
                 return i;
             }
         }
