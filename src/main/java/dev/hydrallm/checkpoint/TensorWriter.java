@@ -135,32 +135,43 @@ public final class TensorWriter {
             bytes.clear();
             int count = Math.min(
                     numbers.remaining(), bytes.capacity() / entry.dtype().bytes());
-            for (int i = 0; i < count; i++) {
-                put(entry, numbers.get(), bytes);
+            FloatBuffer now = numbers.slice(numbers.position(), count);
+            numbers.position(numbers.position() + count);
+            if (entry.dtype() == DType.F32) {
+                copy(entry, now, bytes);
+            } else {
+                while (now.hasRemaining()) {
+                    put(entry, now.get(), bytes);
+                }
             }
             writeAll(channel, bytes.flip());
         }
     }
 
+    /** Gigabytes of a run's state go through here. */
+    private static void copy(Entry entry, FloatBuffer numbers, ByteBuffer bytes) {
+        for (int i = 0; i < numbers.limit(); i++) {
+            requireFinite(entry, numbers.get(i), numbers.get(i));
+        }
+        bytes.asFloatBuffer().put(numbers);
+        bytes.position(numbers.limit() * Float.BYTES);
+    }
+
     private static void put(Entry entry, float number, ByteBuffer bytes) {
-        float written = switch (entry.dtype()) {
-            case F16 -> {
-                short half = Float.floatToFloat16(number);
-                bytes.putShort(half);
-                yield Float.float16ToFloat(half);
-            }
-            case BF16 -> {
-                int bits = Float.floatToRawIntBits(number);
-                // To the nearest, and of two equally near ones to the even one.
-                int rounded = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-                bytes.putShort((short) rounded);
-                yield Float.intBitsToFloat(rounded << 16);
-            }
-            default -> {
-                bytes.putFloat(number);
-                yield number;
-            }
-        };
+        if (entry.dtype() == DType.F16) {
+            short half = Float.floatToFloat16(number);
+            bytes.putShort(half);
+            requireFinite(entry, number, Float.float16ToFloat(half));
+        } else {
+            int bits = Float.floatToRawIntBits(number);
+            // To the nearest, and of two equally near ones to the even one.
+            int rounded = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+            bytes.putShort((short) rounded);
+            requireFinite(entry, number, Float.intBitsToFloat(rounded << 16));
+        }
+    }
+
+    private static void requireFinite(Entry entry, float number, float written) {
         if (!Float.isFinite(written)) {
             throw new IllegalArgumentException(entry.name() + ": the weight " + number
                     + (Float.isFinite(number) ? " is too large for " + entry.dtype() : " is no finite number"));

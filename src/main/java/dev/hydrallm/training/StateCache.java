@@ -1,6 +1,7 @@
 package dev.hydrallm.training;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -164,6 +165,11 @@ final class StateCache implements AutoCloseable {
         try {
             keep(samples, learner.stored(states));
             return states;
+        } catch (InternalError e) {
+            // What a page is that the disk has no room for any more.
+            states.close();
+            throw new UncheckedIOException(
+                    new IOException("the base's states cannot be kept: is the disk of --cache-hidden-states full?", e));
         } catch (RuntimeException e) {
             states.close();
             throw e;

@@ -44,9 +44,14 @@ public final class Trainer {
     public record Care(int loggingSteps, int saveSteps, long evalSteps) {
         /** @throws IllegalArgumentException naming what is out of its bounds */
         public Care {
-            if (loggingSteps < 1 || saveSteps < 1 || evalSteps < 0) {
-                throw new IllegalArgumentException("steps between lines of metrics and between checkpoints must be 1 or"
-                        + " more, not " + Math.min(loggingSteps, saveSteps));
+            if (loggingSteps < 1) {
+                throw new IllegalArgumentException("a line of the metrics takes 1 step or more, not " + loggingSteps);
+            }
+            if (saveSteps < 1) {
+                throw new IllegalArgumentException("checkpoints are 1 step or more apart, not " + saveSteps);
+            }
+            if (evalSteps < 0) {
+                throw new IllegalArgumentException("steps between measurements must not be negative: " + evalSteps);
             }
         }
     }

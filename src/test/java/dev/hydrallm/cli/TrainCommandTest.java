@@ -210,6 +210,40 @@ final class TrainCommandTest {
         CliRun.assertRefused(train(folder.resolve("both"), "--load-in-8bit", "--load-in-4bit"), "exclude each other");
     }
 
+    /** Also what the command line alone decides: the type of the weights, and what a run is called. */
+    @Test
+    void headsOfEveryKindAreTrainedAndPacked() throws IOException {
+        List<List<String>> kinds = List.of(
+                List.of("--medusa-num-decoder-layers", "0", "--heads-dtype", "f32"),
+                List.of("--medusa-num-decoder-layers", "2", "--heads-dtype", "bf16", "--medusa-num-layers", "2"),
+                List.of("--share-lm-head", "--head-loss-decay", "0.8", "--lr-scheduler-type", "linear"),
+                List.of("--distillation-weight", "0.5", "--max-grad-norm", "0", "--weight-decay", "0.01"));
+        for (int i = 0; i < kinds.size(); i++) {
+            Path output = folder.resolve("kind" + i);
+            CliRun run = train(
+                    output,
+                    Stream.concat(Stream.of("--max-steps", "3"), kinds.get(i).stream())
+                            .toArray());
+            assertThat(run.exitCode()).as(run.err()).isZero();
+            List<JsonNode> lines = lines(output);
+            assertThat(lines.get(2).path("loss").asDouble())
+                    .isLessThan(lines.get(0).path("loss").asDouble());
+            assertThat(CliRun.of("pack", "--model", output, "--output", folder.resolve("pack" + i))
+                            .err())
+                    .doesNotContain("warning")
+                    .contains("Packed into");
+        }
+        JsonNode shared = new ObjectMapper()
+                .readTree(folder.resolve("pack2/hydra.json").toFile())
+                .path("draft");
+        assertThat(shared.path("shared_lm_head").asBoolean()).isTrue();
+        assertThat(lines(folder.resolve("kind2"))
+                        .getFirst()
+                        .path("learning_rate")
+                        .asDouble())
+                .isEqualTo(0.005);
+    }
+
     @Test
     void aFolderIsForOneRun() {
         assertThat(train(folder.resolve("run"), "--max-steps", "1").exitCode()).isZero();
