@@ -269,8 +269,7 @@ class PreparationTest {
         String text = "{\"text\":\"x = 1\"}\n";
         prepare(PLAIN, file("a.jsonl", text + shareGpt("Hi", "a") + "\n" + text + text));
         assertThat(marked(output()))
-                .containsExactly(
-                        "⟦<s>x = 1</s>⟧", SYSTEM + "Hi ASSISTANT:⟦ a</s>⟧", "⟦<s>x = 1</s><s>x = 1</s>⟧");
+                .containsExactly("⟦<s>x = 1</s>⟧", SYSTEM + "Hi ASSISTANT:⟦ a</s>⟧", "⟦<s>x = 1</s><s>x = 1</s>⟧");
     }
 
     @Test
