@@ -88,8 +88,7 @@ class TranscriptTest {
 
     @Test
     void otherFamilies() {
-        assertThat(marked(DEMO, template("zephyr"), SYSTEM, HI, said("Hello")))
-                .isEqualTo("""
+        assertThat(marked(DEMO, template("zephyr"), SYSTEM, HI, said("Hello"))).isEqualTo("""
                         <s><|system|>
                         Be brief.</s>
                         <|user|>
@@ -187,8 +186,7 @@ class TranscriptTest {
     void aTemplateThatAlwaysAsksForAnAnswerStillEndsItsTurns() {
         String always = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
                 + "{{ '<|im_start|>assistant\n' }}";
-        assertThat(marked(QWEN, always, HI, said("Hello"), BYE, said("im")))
-                .isEqualTo("""
+        assertThat(marked(QWEN, always, HI, said("Hello"), BYE, said("im"))).isEqualTo("""
                         <s><|im_start|>user
                         Hi<|im_end|>
                         <|im_start|>assistant

@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.UUID;
 
 /**
  * Writes a token file beside its place, to which it is moved when it is whole. Holds 8 bytes a sample and a bit a token in memory.
@@ -48,8 +49,9 @@ public final class TokenFileWriter implements AutoCloseable {
         this.tokenizer = tokenizer;
         this.idBytes = TokenLayout.idBytes(vocabulary);
         Files.createDirectories(this.target.getParent());
-        this.unfinished = Files.createTempFile(this.target.getParent(), target.getFileName() + ".", ".unfinished");
-        this.channel = FileChannel.open(unfinished, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        this.unfinished = this.target.resolveSibling(target.getFileName() + ".unfinished-" + UUID.randomUUID());
+        this.channel = FileChannel.open(
+                unfinished, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
         this.ids = new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER);
         ids.write(new byte[TokenLayout.HEAD]);
     }

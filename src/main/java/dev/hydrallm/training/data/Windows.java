@@ -54,6 +54,9 @@ final class Windows {
         System.arraycopy(sample.ids(), 0, ids, filled, length);
         System.arraycopy(sample.answered(), 0, labelled, filled, length);
         filled += length;
+        if (packing != Packing.ALL) {
+            flush(); // nor does a text share its sample
+        }
     }
 
     /** Adds tokens that are all learnt and may be cut anywhere. */

@@ -181,7 +181,7 @@ class PreparationTest {
     @Test
     void halvesOfCharactersDoNoHarm() throws IOException {
         prepare(PLAIN, file("a.jsonl", "{\"text\":\"a\\ud83db\\udc69c\"}"));
-        assertThat(marked(output())).containsExactly("<s>⟦⟧".replace("<s>⟦⟧", "⟦<s>a\uFFFDb\uFFFDc</s>⟧"));
+        assertThat(marked(output())).containsExactly("⟦<s>a\uFFFDb\uFFFDc</s>⟧");
     }
 
     @ParameterizedTest
@@ -262,6 +262,14 @@ class PreparationTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Inputs.find(List.of(folder.resolve("in")), "*.rs", Inputs.Format.AUTO))
                 .withMessageContaining("*.rs");
+    }
+
+    @Test
+    void textsDoNotShareASampleWithConversations() throws IOException {
+        String text = "{\"text\":\"x = 1\"}\n";
+        prepare(PLAIN, file("a.jsonl", text + shareGpt("Hi", "a") + "\n" + text + text));
+        assertThat(marked(output()))
+                .containsExactly("⟦<s>x = 1</s>⟧", SYSTEM + "Hi ASSISTANT:⟦ a</s>⟧", "⟦<s>x = 1</s><s>x = 1</s>⟧");
     }
 
     @Test
