@@ -69,13 +69,13 @@ record Axis(double from, double to, double step) {
         return (value - from) / (to - from);
     }
 
-    /** A number with about three digits. */
+    /** A number with two or three digits. */
     static String number(double value) {
         double size = Math.abs(value);
         if (value == Math.rint(value) && size < 1e6) {
             return String.format(Locale.ROOT, "%,.0f", value);
         }
         return String.format(
-                Locale.ROOT, size >= 100 ? "%,.0f" : size >= 10 ? "%.1f" : size >= 0.1 ? "%.2f" : "%.3g", value);
+                Locale.ROOT, size >= 100 ? "%,.0f" : size >= 10 ? "%.1f" : size >= 0.1 ? "%.2f" : "%.2g", value);
     }
 }

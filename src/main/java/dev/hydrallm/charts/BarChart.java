@@ -14,7 +14,7 @@ public record BarChart(String title, String yLabel, List<String> groups, List<Se
     private static final double HEIGHT = 320;
     private static final double LEAST_WIDTH = 720;
     /** A bar that is narrower than this has no room for a number. */
-    private static final double NARROWEST_WITH_NUMBER = 24;
+    private static final double NARROWEST_WITH_NUMBER = 26;
     /** The axis reaches beyond the tallest bar, whose number stands above it. */
     private static final double ROOM_FOR_NUMBERS = 1.06;
 
