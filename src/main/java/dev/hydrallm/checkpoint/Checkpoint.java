@@ -1,6 +1,7 @@
 package dev.hydrallm.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A base model, with draft heads or without, as its directories hold it: what {@link Packer} packs. Opening it checks
@@ -125,6 +127,21 @@ public final class Checkpoint implements AutoCloseable {
         return base.config();
     }
 
+    /** The base's shape. */
+    public Architecture architecture() {
+        return config().architecture();
+    }
+
+    /** The token that begins a text; null when there is none. */
+    public @Nullable Integer bosId() {
+        return config().bosId();
+    }
+
+    /** The tokens that end a text. */
+    public List<Integer> eosIds() {
+        return config().eosIds();
+    }
+
     DraftLayout layout() {
         return heads.map(DraftHeads::layout).orElse(DraftLayout.NONE);
     }
@@ -171,7 +188,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** The {@code tokenizer.json}: the heads' own, else the one beside the base's weights, else made of what is in them. */
-    byte[] tokenizer() {
+    public byte[] tokenizer() {
         for (Path place : List.of(directory, base.directory())) {
             Path file = place.resolve(Manifest.TOKENIZER_FILE);
             if (Files.isRegularFile(file)) {
@@ -188,7 +205,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** The Jinja template that comes with the tokenizer; {@code raw} without one. */
-    String chatTemplate() {
+    public String chatTemplate() {
         for (Path place : List.of(directory, base.directory())) {
             Path jinja = place.resolve(CHAT_TEMPLATE);
             Path tokenizerConfig = place.resolve(TOKENIZER_CONFIG);

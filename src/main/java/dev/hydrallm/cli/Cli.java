@@ -23,10 +23,13 @@ import picocli.CommandLine.ScopeType;
             ChatCommand.class,
             ServeCommand.class,
             PullCommand.class,
+            PushCommand.class,
             PackCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             EvalCommand.class,
+            DataCommand.class,
+            TrainCommand.class,
             RehearseCommand.class
         },
         footer = {
@@ -45,6 +48,8 @@ final class Cli {
     static final int FAILED = 1;
     /** Exit code of a command line that is wrong. */
     static final int USAGE = 2;
+    /** Exit code of a command that was asked to end before its time: what a shell makes of Ctrl-C. */
+    static final int INTERRUPTED = 130;
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show the stack of an error.")
     boolean debug;

@@ -36,12 +36,22 @@ final class Progress {
         if (begun == 0) {
             begun = now;
         }
+        redrawNowAndThen(now);
+        double seconds = Math.max(1e-3, (now - begun) / 1e9);
+        draw(done, total, String.format(Locale.ROOT, "of %,.1f MB, %,.1f MB/s", total / 1e6, received / 1e6 / seconds));
+    }
+
+    /** Shows how many steps are done, and what else there is to say, which is drawn anew now and then. */
+    synchronized void steps(long done, long total, String facts) {
+        redrawNowAndThen(System.nanoTime());
+        draw(done, total, String.format(Locale.ROOT, "%,d of %,d steps, %s", done, total, facts));
+    }
+
+    private void redrawNowAndThen(long now) {
         if (terminal && now - drawn > REDRAW_NANOS) {
             drawn = now;
             shown = -1;
         }
-        double seconds = Math.max(1e-3, (now - begun) / 1e9);
-        draw(done, total, String.format(Locale.ROOT, "of %,.1f MB, %,.1f MB/s", total / 1e6, received / 1e6 / seconds));
     }
 
     /** Shows how many things are done. */

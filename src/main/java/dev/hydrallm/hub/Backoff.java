@@ -7,7 +7,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The pauses between tries of one thing. Not thread-safe. */
-final class Backoff {
+public final class Backoff {
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
     private static final Duration LONGEST_RETRY_AFTER = Duration.ofMinutes(5);
 
@@ -18,18 +18,19 @@ final class Backoff {
 
     /** Something that may fail for a while. */
     @FunctionalInterface
-    interface Try<T> {
+    public interface Try<T> {
         T once() throws IOException;
     }
 
     /** @param what is tried, to be named when it fails */
-    Backoff(String what, Patience patience, Consumer<String> notices) {
+    public Backoff(String what, Patience patience, Consumer<String> notices) {
         this.what = what;
         this.patience = patience;
         this.notices = notices;
     }
 
-    <T> T untilItWorks(Try<T> attempt) {
+    /** Tries until it works; throws what {@link #pause} throws. */
+    public <T> T untilItWorks(Try<T> attempt) {
         while (true) {
             try {
                 return attempt.once();
@@ -40,7 +41,7 @@ final class Backoff {
     }
 
     /** Forgets earlier failures, as something was achieved since. */
-    void reset() {
+    public void reset() {
         failures = 0;
     }
 
@@ -49,7 +50,7 @@ final class Backoff {
      *
      * @throws HubException when that was the last try, or when the thread was interrupted
      */
-    void pause(IOException failure) {
+    public void pause(IOException failure) {
         if (Thread.currentThread().isInterrupted() || failure.getCause() instanceof InterruptedException) {
             // Somebody gave up all of it; there is no next try to speak of.
             throw interrupted(failure);

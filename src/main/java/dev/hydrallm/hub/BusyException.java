@@ -5,18 +5,18 @@ import java.time.Duration;
 import java.util.Optional;
 
 /** A hub that asks to be asked again. */
-final class BusyException extends IOException {
+public final class BusyException extends IOException {
     private static final long serialVersionUID = 1L;
 
     private final transient Optional<Duration> retryAfter;
 
-    BusyException(String message, Optional<Duration> retryAfter) {
+    public BusyException(String message, Optional<Duration> retryAfter) {
         super(message);
         this.retryAfter = retryAfter;
     }
 
     /** How long the hub wants to be left alone, where it said so. */
-    Optional<Duration> retryAfter() {
+    public Optional<Duration> retryAfter() {
         return retryAfter;
     }
 }

@@ -3,6 +3,7 @@ package dev.hydrallm.hub;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -74,6 +75,32 @@ public final class Hub {
         try (HubClient client = new HubClient(settings, patience.silence())) {
             SnapshotCache cache = new SnapshotCache(settings.cache(), repository);
             return new Pull(client, repository, cache, patience, listener).run(include);
+        }
+    }
+
+    /** Who may see a repository that a push creates. */
+    public enum Visibility {
+        PUBLIC,
+        PRIVATE
+    }
+
+    /**
+     * Uploads files as one commit to a branch, and creates repository and branch where they are not there.
+     *
+     * @param files by their names in the repository
+     * @return the commit's address
+     * @throws HubException when the hub does not take them
+     */
+    public String push(
+            Repository repository, Map<String, Path> files, Visibility visibility, String message, Listener listener)
+            throws IOException {
+        requireOnline("nothing can be pushed to " + repository);
+        if (settings.token().isEmpty()) {
+            throw new HubException(
+                    "nothing can be pushed to " + repository + " without a token: set HF_TOKEN to one that may write");
+        }
+        try (UploadClient client = new UploadClient(settings, patience.silence())) {
+            return new Push(client, repository, patience, listener, files).run(visibility, message);
         }
     }
 

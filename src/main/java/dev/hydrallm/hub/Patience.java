@@ -9,6 +9,6 @@ import java.time.Duration;
  * @param tries that may fail one after the other before a file is given up
  * @param silence without a byte, after which a connection is dead
  */
-record Patience(Duration firstPause, int tries, Duration silence) {
-    static final Patience DEFAULT = new Patience(Duration.ofSeconds(1), 5, Duration.ofSeconds(30));
+public record Patience(Duration firstPause, int tries, Duration silence) {
+    public static final Patience DEFAULT = new Patience(Duration.ofSeconds(1), 5, Duration.ofSeconds(30));
 }

@@ -8,11 +8,11 @@ import java.time.format.DateTimeFormatter;
 import java.util.Optional;
 
 /** The header {@code Retry-After}: seconds, or a date (RFC 9110, 10.2.3). */
-final class RetryAfter {
+public final class RetryAfter {
     private RetryAfter() {}
 
     /** How long from now; empty when there is no such header or it says neither. */
-    static Optional<Duration> of(Optional<String> header) {
+    public static Optional<Duration> of(Optional<String> header) {
         return header.map(String::strip).flatMap(RetryAfter::parse).filter(wait -> !wait.isNegative());
     }
 

@@ -1,12 +1,10 @@
 package dev.hydrallm.prompt;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 
 /** Turns a conversation into the text that a model was trained to continue. Immutable and thread-safe. */
 public final class ChatTemplate {
@@ -20,19 +18,18 @@ public final class ChatTemplate {
             "A chat between a curious user and an artificial intelligence assistant. "
                     + "The assistant gives helpful, detailed, and polite answers to the user's questions.";
 
-    /** Stand-ins for special tokens that a user typed, while a template is rendered: private-use characters. */
-    private static final int FIRST_STAND_IN = 0xF0000;
-
-    private static final int MOST_STAND_INS = 0xFFFE;
-
-    private interface Renderer {
-        String render(List<Message> messages);
+    /** What a rendered conversation ends with. */
+    enum End {
+        /** What makes the model answer. */
+        GENERATION_PROMPT,
+        /** The last message. */
+        NONE
     }
 
-    private final Renderer renderer;
+    private final Answers.Renderer renderer;
     private final Tokenizer tokenizer;
 
-    private ChatTemplate(Renderer renderer, Tokenizer tokenizer) {
+    private ChatTemplate(Answers.Renderer renderer, Tokenizer tokenizer) {
         this.renderer = renderer;
         this.tokenizer = tokenizer;
     }
@@ -45,7 +42,7 @@ public final class ChatTemplate {
     public static ChatTemplate of(String template, Tokenizer tokenizer) {
         return new ChatTemplate(
                 switch (template) {
-                    case RAW -> ChatTemplate::raw;
+                    case RAW -> (messages, end) -> raw(messages);
                     case VICUNA -> ChatTemplate::vicuna;
                     default -> {
                         if (!template.contains("{{") && !template.contains("{%")) {
@@ -53,7 +50,8 @@ public final class ChatTemplate {
                                     + RAW + ", " + VICUNA + " and files with a Jinja template");
                         }
                         JinjaTemplate jinja = new JinjaTemplate(template);
-                        yield messages -> jinja.render(messages, tokenizer.bosToken(), tokenizer.eosToken());
+                        yield (messages, end) ->
+                                jinja.render(messages, end, tokenizer.bosToken(), tokenizer.eosToken());
                     }
                 },
                 tokenizer);
@@ -65,7 +63,7 @@ public final class ChatTemplate {
      * @throws IllegalArgumentException if the template refuses the messages
      */
     public String render(List<Message> messages) {
-        return renderer.render(messages);
+        return renderer.render(messages, End.GENERATION_PROMPT);
     }
 
     /**
@@ -74,67 +72,82 @@ public final class ChatTemplate {
      * @throws IllegalArgumentException if the template refuses the messages
      */
     public int[] encode(List<Message> messages) {
-        // Without a template's markup everything is the user's.
-        if (messages.stream().noneMatch(message -> tokenizer.holdsSpecialTokens(message.content()))) {
-            return tokenizer.encodeTemplate(render(messages));
-        }
-        Map<Integer, String> standIns = new TreeMap<>();
-        List<Message> disarmed = messages.stream()
-                .map(message -> new Message(message.role(), disarm(message.content(), standIns)))
-                .toList();
-        return encodeParts(render(disarmed), standIns);
+        StandIns standIns = new StandIns(tokenizer);
+        return encode(render(standIns.disarm(messages)), standIns).ids();
     }
 
-    /** Replaces special tokens, and characters that look like our replacements, by stand-ins. */
-    private String disarm(String content, Map<Integer, String> standIns) {
-        String safe = content.codePoints()
-                .mapToObj(point -> point >= FIRST_STAND_IN && point < FIRST_STAND_IN + MOST_STAND_INS
-                        ? standIn(Character.toString(point), standIns)
-                        : Character.toString(point))
-                .collect(Collectors.joining());
-        return tokenizer
-                .specialTokensIn(safe)
-                .replaceAll(match -> Matcher.quoteReplacement(standIn(match.group(), standIns)));
+    /**
+     * A finished conversation with what of it the assistant said; one, unless the template changes earlier text as a conversation
+     * goes on: then one for each answer. What comes after the last answer is left out.
+     *
+     * @param finish of the last message, if that is an answer
+     * @return none if the assistant says nothing
+     * @throws RewritingTemplateException if the template writes what comes before an answer otherwise because of the answer
+     * @throws IllegalArgumentException if the template refuses the messages
+     */
+    public List<Transcript> transcribe(List<Message> messages, Transcript.Finish finish) {
+        StandIns standIns = new StandIns(tokenizer);
+        List<Message> disarmed = standIns.disarm(messages);
+        return new Answers(renderer, tokenizer)
+                .find(disarmed, finish).stream()
+                        .map(marked -> label(marked, standIns))
+                        .toList();
     }
 
-    private static String standIn(String text, Map<Integer, String> standIns) {
-        if (standIns.size() == MOST_STAND_INS) {
-            throw new IllegalArgumentException("the messages hold more than " + MOST_STAND_INS + " special tokens");
+    /** What a model wrote as an answer without what the template itself writes there, such as a blank: the content of its message. */
+    public String contentOf(String written) {
+        String lead = new Answers(renderer, tokenizer).lead();
+        return written.startsWith(lead) ? written.substring(lead.length()) : written;
+    }
+
+    private Transcript label(Answers.Marked marked, StandIns standIns) {
+        TokenSpans tokens = encode(marked.text(), standIns);
+        BitSet said = new BitSet();
+        for (Answers.Span answer : marked.answers()) {
+            said.set(
+                    standIns.restore(marked.text().substring(0, answer.begin())).length(),
+                    standIns.restore(marked.text().substring(0, answer.end())).length());
         }
-        int point = FIRST_STAND_IN + standIns.size();
-        standIns.put(point, text);
-        return Character.toString(point);
+        boolean[] answered = new boolean[tokens.ids().length];
+        for (int i = 0; i < answered.length; i++) {
+            answered[i] = tokens.begins()[i] >= 0 && said.get(tokens.begins()[i]);
+        }
+        return new Transcript(tokens.ids(), answered);
+    }
+
+    /** A rendered text's ids, and where they begin in it once the stand-ins are turned back. */
+    private TokenSpans encode(String text, StandIns standIns) {
+        return standIns.isEmpty() ? tokenizer.encodeTemplate(text) : encodeParts(text, standIns);
     }
 
     /** Encodes what lies between the template's special tokens as plain text, stand-ins turned back. */
-    private int[] encodeParts(String text, Map<Integer, String> standIns) {
-        List<int[]> parts = new ArrayList<>();
+    private TokenSpans encodeParts(String text, StandIns standIns) {
+        TokenSpans.Joined parts = new TokenSpans.Joined();
         Matcher special = tokenizer.specialTokensIn(text);
         String bos = tokenizer.bosToken();
         if (bos.isEmpty() || !text.startsWith(bos)) {
-            parts.add(tokenizer.beginning());
+            parts.addTextless(tokenizer.beginning());
         }
         int end = 0;
         while (special.find()) {
-            parts.add(tokenizer.encodePart(restore(text.substring(end, special.start()), standIns)));
-            parts.add(new int[] {tokenizer.specialTokens().getOrDefault(special.group(), 0)});
+            addPart(parts, standIns.restore(text.substring(end, special.start())));
+            int id = tokenizer.specialTokens().getOrDefault(special.group(), 0);
+            parts.add(new TokenSpans(new int[] {id}, new int[] {0}), special.group());
             end = special.end();
         }
-        parts.add(tokenizer.encodePart(restore(text.substring(end), standIns)));
-        return parts.stream().flatMapToInt(IntStream::of).toArray();
+        addPart(parts, standIns.restore(text.substring(end)));
+        return parts.finish();
     }
 
-    private static String restore(String text, Map<Integer, String> standIns) {
-        return text.codePoints()
-                .mapToObj(point -> standIns.getOrDefault(point, Character.toString(point)))
-                .collect(Collectors.joining());
+    private void addPart(TokenSpans.Joined parts, String text) {
+        parts.add(tokenizer.encodePart(text), text);
     }
 
     private static String raw(List<Message> messages) {
         return messages.stream().map(Message::content).collect(Collectors.joining("\n"));
     }
 
-    private static String vicuna(List<Message> messages) {
+    private static String vicuna(List<Message> messages, End end) {
         List<Message> turns = new ArrayList<>(messages);
         String system = VICUNA_SYSTEM;
         if (!turns.isEmpty() && turns.getFirst().role().equals(Message.SYSTEM)) {
@@ -153,6 +166,6 @@ public final class ChatTemplate {
                                     + " assistant; found a message of " + turn.role());
             }
         }
-        return text.append("ASSISTANT:").toString();
+        return text.append(end == End.GENERATION_PROMPT ? "ASSISTANT:" : "").toString();
     }
 }

@@ -94,19 +94,24 @@ final class JinjaTemplate {
         }
     }
 
+    /** A conversation up to where the assistant's next answer begins, as {@link #render(List, ChatTemplate.End, String, String)}. */
+    String render(List<Message> messages, String bosToken, String eosToken) {
+        return render(messages, ChatTemplate.End.GENERATION_PROMPT, bosToken, eosToken);
+    }
+
     /**
      * Renders a conversation.
      *
      * @throws IllegalArgumentException with the template's own words if it refuses the messages, else with what failed
      */
-    String render(List<Message> messages, String bosToken, String eosToken) {
+    String render(List<Message> messages, ChatTemplate.End end, String bosToken, String eosToken) {
         Map<String, Object> variables = Map.of(
                 "messages",
                 messages.stream()
                         .map(message -> Map.of("role", message.role(), "content", message.content()))
                         .collect(Collectors.toList()),
                 "add_generation_prompt",
-                true,
+                end == ChatTemplate.End.GENERATION_PROMPT,
                 "bos_token",
                 bosToken,
                 "eos_token",

@@ -1,6 +1,8 @@
 package dev.hydrallm.prompt;
 
+import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -15,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -69,21 +72,52 @@ public final class Tokenizer implements AutoCloseable {
      */
     public static Tokenizer load(Path file, @Nullable Integer bosId, List<Integer> eosIds) {
         try {
-            byte[] bytes = Files.readAllBytes(file);
-            if (!(JSON.readTree(bytes) instanceof ObjectNode json)) {
-                throw new IllegalArgumentException(file + ": is no tokenizer.json");
-            }
-            Map<String, Integer> special = removeSpecialTokens(json);
-            HuggingFaceTokenizer whole = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), OPTIONS);
-            HuggingFaceTokenizer plain = special.isEmpty()
-                    ? whole
-                    : HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(JSON.writeValueAsBytes(json)), OPTIONS);
-            return new Tokenizer(whole, plain, special, bosId, List.copyOf(eosIds));
+            return of(Files.readAllBytes(file), file.toString(), bosId, eosIds);
         } catch (IOException e) {
             throw new IllegalArgumentException(file + ": cannot be read: " + e.getMessage(), e);
-        } catch (RuntimeException e) {
-            throw new IllegalArgumentException(file + ": is no tokenizer that can be used: " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * The same, of a {@code tokenizer.json}'s bytes.
+     *
+     * @param name for messages
+     */
+    public static Tokenizer of(byte[] bytes, String name, @Nullable Integer bosId, List<Integer> eosIds) {
+        try {
+            if (!(JSON.readTree(bytes) instanceof ObjectNode json)) {
+                throw new IllegalArgumentException(name + ": is no tokenizer.json");
+            }
+            HuggingFaceTokenizer whole =
+                    open(keepSpacesInSpans(json.path("post_processor")) ? JSON.writeValueAsBytes(json) : bytes);
+            Map<String, Integer> special = removeSpecialTokens(json);
+            HuggingFaceTokenizer plain = special.isEmpty() ? whole : open(JSON.writeValueAsBytes(json));
+            return new Tokenizer(whole, plain, special, bosId, List.copyOf(eosIds));
+        } catch (IOException e) {
+            throw new IllegalArgumentException(name + ": cannot be read: " + e.getMessage(), e);
+        } catch (RuntimeException e) {
+            throw new IllegalArgumentException(name + ": is no tokenizer that can be used: " + e.getMessage(), e);
+        }
+    }
+
+    private static HuggingFaceTokenizer open(byte[] json) throws IOException {
+        return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), OPTIONS);
+    }
+
+    /**
+     * A byte-level post-processor may take the blanks that belong to a token out of its span; the ids stay.
+     *
+     * @return whether there was one
+     */
+    private static boolean keepSpacesInSpans(JsonNode processor) {
+        boolean changed = processor.path("trim_offsets").asBoolean();
+        if (changed) {
+            ((ObjectNode) processor).put("trim_offsets", false);
+        }
+        for (JsonNode part : processor.path("processors")) {
+            changed |= keepSpacesInSpans(part);
+        }
+        return changed;
     }
 
     /** Takes the special tokens out of a tokenizer's list of added tokens and says which they were. */
@@ -107,15 +141,37 @@ public final class Tokenizer implements AutoCloseable {
         return ids(plain.encode(text, true, false).getIds());
     }
 
+    /** The same with where each token begins. */
+    public TokenSpans encodeWithSpans(String text) {
+        return spans(text, plain.encode(text, true, false));
+    }
+
     /** A part of a text: nothing in it is special and nothing is added. */
-    int[] encodePart(String text) {
-        return ids(plain.encode(text, false, false).getIds());
+    public TokenSpans encodePart(String text) {
+        return spans(text, plain.encode(text, false, false));
     }
 
     /** A template's text, in which special tokens are special; BOS before it unless it brings its own. */
-    int[] encodeTemplate(String text) {
+    TokenSpans encodeTemplate(String text) {
         boolean bringsBos = bosId != null && text.startsWith(token(bosId));
-        return ids(whole.encode(text, !bringsBos, false).getIds());
+        return spans(text, whole.encode(text, !bringsBos, false));
+    }
+
+    /** The library counts code points, a string UTF-16 units. */
+    private static TokenSpans spans(String text, Encoding encoding) {
+        int points = text.codePointCount(0, text.length());
+        int[] units = points == text.length() ? new int[0] : new int[points + 1];
+        for (int point = 0, unit = 0; point < units.length; point++) {
+            units[point] = unit;
+            unit = point < points ? text.offsetByCodePoints(unit, 1) : unit;
+        }
+        CharSpan[] spans = encoding.getCharTokenSpans();
+        int[] begins = new int[spans.length];
+        for (int i = 0; i < spans.length; i++) {
+            @Nullable CharSpan span = spans[i];
+            begins[i] = span == null ? -1 : units.length == 0 ? span.getStart() : units[span.getStart()];
+        }
+        return new TokenSpans(ids(encoding.getIds()), begins);
     }
 
     /** The special tokens by their texts. */
@@ -128,8 +184,12 @@ public final class Tokenizer implements AutoCloseable {
         return anySpecial.matcher(text);
     }
 
+    boolean hasSpecialTokens() {
+        return !specialTokens.isEmpty();
+    }
+
     boolean holdsSpecialTokens(String text) {
-        return !specialTokens.isEmpty() && anySpecial.matcher(text).find();
+        return hasSpecialTokens() && anySpecial.matcher(text).find();
     }
 
     /** BOS as a template writes it; empty when there is none. */
@@ -158,6 +218,16 @@ public final class Tokenizer implements AutoCloseable {
     /** The text of ids, special tokens left out. Half a character shows as U+FFFD. */
     public String decode(int[] ids) {
         return whole.decode(IntStream.of(ids).asLongStream().toArray(), true);
+    }
+
+    /** The text of ids, special tokens shown as a template writes them. */
+    public String decodeAll(int[] ids) {
+        return whole.decode(IntStream.of(ids).asLongStream().toArray(), false);
+    }
+
+    /** The token that ends a text; empty when there is none. */
+    public OptionalInt endOfText() {
+        return eosIds.isEmpty() ? OptionalInt.empty() : OptionalInt.of(eosIds.getFirst());
     }
 
     /** Whether every id below a vocabulary's size stands for the same text in both. */

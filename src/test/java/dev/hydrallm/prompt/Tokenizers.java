@@ -27,7 +27,7 @@ public final class Tokenizers {
     }
 
     /** The demo model's own: byte-level, adds BOS. */
-    static Tokenizer demo() {
+    public static Tokenizer demo() {
         return Tokenizer.load(DEMO.resolve("tokenizer.json"), 1, List.of(2));
     }
 
@@ -42,8 +42,30 @@ public final class Tokenizers {
         }
     }
 
+    /** The demo model's with more special tokens, which are no part of its vocabulary. */
+    public static Tokenizer demoWith(String... specials) {
+        try {
+            ObjectNode json =
+                    (ObjectNode) JSON.readTree(DEMO.resolve("tokenizer.json").toFile());
+            ArrayNode added = (ArrayNode) json.path("added_tokens");
+            for (int i = 0; i < specials.length; i++) {
+                added.addObject()
+                        .put("id", 4096 + i)
+                        .put("content", specials[i])
+                        .put("special", true)
+                        .put("single_word", false)
+                        .put("lstrip", false)
+                        .put("rstrip", false)
+                        .put("normalized", false);
+            }
+            return load(json, Beginning.BOS, 1);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** In the manner of Llama 2: a mark for spaces, one before every text, and bytes for unknown characters. */
-    static Tokenizer sentencePiece() {
+    public static Tokenizer sentencePiece() {
         ObjectNode json = JSON.createObjectNode();
         ArrayNode added = json.putArray("added_tokens");
         ObjectNode model = json.putObject("model").put("type", "BPE").put("unk_token", "<unk>");

@@ -42,6 +42,34 @@ final class ProgramText {
             RmsNorm norm,
             ActivationRange range,
             String device) {
+        return filled(resource("hydra.torchscript"), holes(model, draft, arithmetic, norm, range, device));
+    }
+
+    /**
+     * The same with a further method that reads whole texts, for draft layers that learn.
+     *
+     * @param layersAfterTap layers of the base behind what draft layers read: all for its own normed states, or none
+     */
+    static String reading(
+            Architecture model,
+            DraftLayout draft,
+            int layersAfterTap,
+            Arithmetic arithmetic,
+            RmsNorm norm,
+            ActivationRange range,
+            String device) {
+        Map<String, Object> holes = holes(model, draft, arithmetic, norm, range, device);
+        holes.put("layersAfterTap", layersAfterTap);
+        return filled(resource("hydra.torchscript") + resource("reading.torchscript"), holes);
+    }
+
+    private static Map<String, Object> holes(
+            Architecture model,
+            DraftLayout draft,
+            Arithmetic arithmetic,
+            RmsNorm norm,
+            ActivationRange range,
+            String device) {
         int tapLayer = model.layers() - draft.forkedLayers();
         int layerVectors = LAYER_NORMS + model.attentionParts().size();
         int group = model.heads() / model.kvHeads();
@@ -77,8 +105,12 @@ final class ProgramText {
         slidingWindow(holes, model.slidingWindow(), tapLayer);
         holes.put("draftHeads", draft.heads());
         holes.put("moreResiduals", draft.residualLayers() - 1);
-        // Texts that are filled in have holes, and those again.
-        return fill(fill(fill(resource("hydra.torchscript"), holes), holes), holes);
+        return holes;
+    }
+
+    /** Texts that are filled in have holes, and those again. */
+    static String filled(String text, Map<String, Object> holes) {
+        return fill(fill(fill(text, holes), holes), holes);
     }
 
     private static void arithmetic(Map<String, Object> holes, Arithmetic arithmetic, ActivationRange range, int group) {
@@ -159,7 +191,7 @@ final class ProgramText {
         });
     }
 
-    private static String resource(String name) {
+    static String resource(String name) {
         try (InputStream in = ProgramText.class.getResourceAsStream(name)) {
             if (in == null) {
                 throw new IllegalStateException("resource " + name + " is missing from this build");

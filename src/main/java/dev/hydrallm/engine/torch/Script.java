@@ -1,5 +1,7 @@
 package dev.hydrallm.engine.torch;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
@@ -54,6 +56,30 @@ final class Script implements AutoCloseable {
         } finally {
             busyNanos.add(System.nanoTime() - start);
         }
+    }
+
+    /**
+     * Calls the method {@code forward} where libtorch records what it would need to differentiate, if asked to; arguments whose names
+     * end in {@code []} are given as lists.
+     *
+     * @return its result; the caller closes it
+     */
+    NDArray forward(NDList arguments, Gradients gradients) {
+        boolean before = JniUtils.isGradMode();
+        JniUtils.setGradMode(gradients == Gradients.RECORDED);
+        long start = System.nanoTime();
+        try {
+            return IValueUtils.forward(module, arguments, true).singletonOrThrow();
+        } finally {
+            busyNanos.add(System.nanoTime() - start);
+            JniUtils.setGradMode(before);
+        }
+    }
+
+    /** Whether a call can differentiate. */
+    enum Gradients {
+        RECORDED,
+        NONE
     }
 
     /** Time spent in {@link #call} so far, ns. */

@@ -8,8 +8,6 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.hydrallm.decoding.AcceptanceRule;
-import dev.hydrallm.decoding.DeviceLostError;
-import dev.hydrallm.decoding.DeviceMemoryException;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.DecoderProgram;
@@ -42,12 +40,6 @@ public final class TorchProgram implements DecoderProgram {
 
     /** Weights from which on the heap's leftovers are worth a call or two. */
     private static final long LARGE_MODEL = 50_000_000;
-
-    /** What libtorch's message says, or its linear algebra's. */
-    private static final List<String> OUT_OF_MEMORY = List.of("out of memory", "ALLOC_FAILED");
-
-    /** CUDA's own errors stay: every later call has them, too. */
-    private static final String CUDA_ERROR = "CUDA error";
 
     private final TorchSetting setting;
     private final PtNDManager manager;
@@ -108,7 +100,7 @@ public final class TorchProgram implements DecoderProgram {
             NativeHeap.giveBackBlocks();
         }
         try (Matrices matrices = setting.matrices(model, manager, script, values)) {
-            weights = new TorchWeights(model, manager, matrices, setting, values);
+            weights = new TorchWeights(model, model.draft(), manager, matrices, setting, values);
             model.awaitVerified();
             // Weights come this way once.
             setting.link().ifPresent(DeviceLink::close);
@@ -270,20 +262,10 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     private RuntimeException told(EngineException e) {
-        String message = String.valueOf(e.getMessage());
-        if (OUT_OF_MEMORY.stream().anyMatch(message::contains)) {
-            return new DeviceMemoryException(
-                    setting.scriptDevice() + " has not enough memory for this request beside the others: take fewer"
-                            + " --slots, a shorter --context or a smaller --tree",
-                    e);
-        }
-        if (message.contains(CUDA_ERROR)) {
-            throw new DeviceLostError(
-                    setting.scriptDevice() + " failed: start again: "
-                            + message.lines().findFirst().orElse(""),
-                    e);
-        }
-        return e;
+        return DeviceErrors.told(
+                e,
+                setting.scriptDevice(),
+                "this request beside the others: take fewer --slots, a shorter --context or a smaller --tree");
     }
 
     /** The one transfer from the device, which waits for all that was called. */

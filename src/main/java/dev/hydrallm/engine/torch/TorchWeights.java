@@ -40,15 +40,21 @@ final class TorchWeights {
     /**
      * Loads them, on several threads where they are packed or sent to a device.
      *
+     * @param draft which draft layers and heads to load: the model's, or none
      * @param values what is loaded is kept here, also when this throws
      */
-    TorchWeights(PackedModel model, PtNDManager manager, Matrices matrices, TorchSetting setting, Values values) {
+    TorchWeights(
+            PackedModel model,
+            DraftLayout draft,
+            PtNDManager manager,
+            Matrices matrices,
+            TorchSetting setting,
+            Values values) {
         this.model = model;
         this.manager = manager;
         this.matrices = matrices;
         this.setting = setting;
         this.values = values;
-        DraftLayout draft = model.draft();
         int layerCount = model.architecture().layers();
         boolean forked = draft.forkedLayers() > 0;
         boolean heads = draft.heads() > 0;

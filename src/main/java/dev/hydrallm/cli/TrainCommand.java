@@ -1,0 +1,379 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.checkpoint.Quantization;
+import dev.hydrallm.checkpoint.StartingWeights;
+import dev.hydrallm.engine.Device;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.Programs;
+import dev.hydrallm.engine.torch.LearnerOptions;
+import dev.hydrallm.engine.torch.TorchLearner;
+import dev.hydrallm.engine.torch.TorchNatives;
+import dev.hydrallm.hub.Repository;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DType;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.FileDigest;
+import dev.hydrallm.model.LoadOptions;
+import dev.hydrallm.model.Manifest;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.training.Learner;
+import dev.hydrallm.training.RunFolder;
+import dev.hydrallm.training.Samples;
+import dev.hydrallm.training.TrainedHeads;
+import dev.hydrallm.training.Trainer;
+import dev.hydrallm.training.TrainingOptions;
+import dev.hydrallm.training.UsableSamples;
+import dev.hydrallm.training.data.TokenFile;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "train",
+        sortOptions = false,
+        description = "Trains draft heads for a base model, which stays as it is.",
+        footer = {
+            "",
+            "The output folder gets medusa_lm_head.safetensors and config.json, which --model and hydra pack take; report.html and"
+                    + " metrics.jsonl, which say how it went; and checkpoints. The same command once more goes on with a run that was"
+                    + " interrupted; Ctrl-C ends one after the step at hand.",
+            "",
+            "Example:  hydra data prepare --model base/ --input sharegpt.json --output tokens.bin",
+            "          hydra train --model base/ --data tokens.bin --output-dir heads/",
+            "          hydra generate --model heads/ --prompt 'def main():'"
+        })
+final class TrainCommand implements Callable<Integer> {
+    @Option(
+            names = {"--model-name-or-path", "--model"},
+            paramLabel = "PATH|ORG/NAME",
+            required = true,
+            description =
+                    "The base: a model's directory or GGUF file, or a hub's repository. Not a packed one: forked layers begin"
+                            + " with the weights before any quantization.")
+    Path model = Path.of("");
+
+    @Option(
+            names = {"--data", "--data-path"},
+            paramLabel = "FILE",
+            required = true,
+            description = "What to learn from: a file of hydra data prepare.")
+    Path data = Path.of("");
+
+    @Option(
+            names = {"--eval-data", "--eval-data-path"},
+            paramLabel = "FILE",
+            description = "Samples that are only measured: another file of hydra data prepare.")
+    @Nullable
+    Path evalData;
+
+    @Option(
+            names = "--output-dir",
+            paramLabel = "DIR",
+            description =
+                    "Where the run goes. Default: a folder here, named after base, heads, layers, forked layers and learning"
+                            + " rate.")
+    @Nullable
+    Path outputDir;
+
+    @Mixin
+    HeadOptions heads = new HeadOptions();
+
+    @Mixin
+    LearningOptions learning = new LearningOptions();
+
+    @Option(
+            names = "--model-max-length",
+            paramLabel = "TOKENS",
+            description = "Samples are cut to this. Default: the base's context, which is also the most.")
+    int modelMaxLength;
+
+    @Option(names = "--load-in-8bit", description = "Keep the base as int8 while heads learn, as it will be served.")
+    boolean loadIn8bit;
+
+    @Option(names = "--load-in-4bit", description = "The same as int4.")
+    boolean loadIn4bit;
+
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            converter = DeviceOptions.Converter.class,
+            description = "cpu, cuda, cuda:N or auto: the first GPU where libtorch can use one. Default: auto.")
+    Device device = Device.AUTO;
+
+    @Option(names = "--threads", paramLabel = "N", description = "CPU threads. Default: all this process may use.")
+    int threads;
+
+    @Option(
+            names = "--bf16",
+            arity = "0..1",
+            fallbackValue = "true",
+            paramLabel = "true|false",
+            description = "Whether a GPU computes in bfloat16, with 32-bit weights and sums. Default: true.")
+    @Nullable
+    Boolean bf16;
+
+    @Option(
+            names = "--cache-hidden-states",
+            paramLabel = "DIR",
+            description =
+                    "Keep what the base makes of each sample here, so that later epochs and runs need not read it again.")
+    @Nullable
+    Path cacheHiddenStates;
+
+    @Option(
+            names = "--save-steps",
+            paramLabel = "N",
+            defaultValue = "500",
+            description = "Steps between checkpoints, of which the last two are kept. Default: ${DEFAULT-VALUE}.")
+    int saveSteps;
+
+    @Option(
+            names = "--logging-steps",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Steps of a line of metrics.jsonl. Default: ${DEFAULT-VALUE}.")
+    int loggingSteps;
+
+    @Option(
+            names = "--eval-steps",
+            paramLabel = "N",
+            description = "Steps between measurements of --eval-data. Default: one after every epoch.")
+    long evalSteps;
+
+    @Option(
+            names = "--resume",
+            paramLabel = "WHEN",
+            defaultValue = "auto",
+            description =
+                    "auto: go on with the same run, begin where there is none. required: go on or fail. never: begin or"
+                            + " fail. Default: ${DEFAULT-VALUE}.")
+    RunFolder.Resume resume = RunFolder.Resume.AUTO;
+
+    @Option(
+            names = "--export-pt",
+            description = "Write medusa_lm_head.pt too, for programs that read torch's files only.")
+    boolean exportPt;
+
+    @Spec
+    CommandSpec command = CommandSpec.create();
+
+    @Override
+    public Integer call() throws IOException {
+        TrainingOptions options = learning.options();
+        Trainer.Care care = new Trainer.Care(loggingSteps, saveSteps, evalSteps);
+        Quantization quantization = quantization();
+        Path base = new HubModels(Cli.environment(command)).model(model);
+        if (PackedModel.isPack(base)) {
+            throw new IllegalArgumentException(
+                    base + " is packed already, and forked layers begin with the weights before"
+                            + " that: name the checkpoint that it was packed from");
+        }
+        try (StartingWeights start = heads.start(base, learning.seed)) {
+            int longest = longest(start.architecture());
+            try (TokenFile training = TokenFile.open(data);
+                    @Nullable TokenFile evaluation = evalData == null ? null : TokenFile.open(evalData);
+                    PackedModel pack = Packing.cached(base, Optional.empty(), quantization, LoadOptions.DEFAULT)) {
+                Samples samples = usable(data, training, pack, longest);
+                Map<String, String> identity = identity(start, pack, samples, longest);
+                try (RunFolder folder = RunFolder.open(output(start.layout()), identity, resume);
+                        Learner learner = learner(pack, start.layout(), longest)) {
+                    Trainer trainer = new Trainer(learner, samples, options, folder, care, new Bar());
+                    if (evaluation != null) {
+                        trainer.holdingOut(usable(Objects.requireNonNull(evalData), evaluation, pack, longest));
+                    }
+                    if (cacheHiddenStates != null) {
+                        trainer.keepingStates(cacheHiddenStates, baseKey(pack, start.layout()));
+                    }
+                    return run(trainer, start, learner, folder);
+                }
+            }
+        }
+    }
+
+    private int run(Trainer trainer, StartingWeights start, Learner learner, RunFolder folder) throws IOException {
+        try (Interruption interruption =
+                new Interruption(() -> System.err.println("\nhydra: ending after this step; once more ends at once"))) {
+            Trainer.Outcome outcome = trainer.run(
+                    (parameter, into) -> start.read(parameter.name(), parameter.shape(), into), interruption::wished);
+            if (outcome == Trainer.Outcome.STOPPED) {
+                System.err.println(
+                        "hydra: stopped, and saved in " + folder.path() + ": give the same command to go on with it");
+                return Cli.INTERRUPTED;
+            }
+            DType dtype = heads.dtype().orElseGet(start::dtype);
+            new TrainedHeads(start.layout(), dtype, baseName())
+                    .write(
+                            learner,
+                            folder,
+                            exportPt ? TrainedHeads.Files.SAFETENSORS_AND_TORCH : TrainedHeads.Files.SAFETENSORS);
+        }
+        System.err.println("Trained " + start.layout().heads() + " heads in " + trainer.steps() + " steps; see "
+                + folder.path().resolve("report.html"));
+        System.out.println(folder.path());
+        return 0;
+    }
+
+    private Quantization quantization() {
+        if (loadIn8bit && loadIn4bit) {
+            throw new IllegalArgumentException(
+                    "--load-in-8bit and --load-in-4bit exclude each other: give one of them");
+        }
+        return loadIn8bit ? Quantization.INT8 : loadIn4bit ? Quantization.INT4 : Quantization.NONE;
+    }
+
+    /** The longest sample; a longer one than the base was made for would learn positions that are never decoded. */
+    private int longest(Architecture base) {
+        if (modelMaxLength < 0 || modelMaxLength > base.contextLength()) {
+            throw new IllegalArgumentException("--model-max-length " + modelMaxLength + " is "
+                    + (modelMaxLength < 0
+                            ? "negative"
+                            : "beyond the base's context of " + base.contextLength() + " tokens"));
+        }
+        return modelMaxLength == 0 ? base.contextLength() : modelMaxLength;
+    }
+
+    private static Samples usable(Path file, TokenFile samples, PackedModel pack, int longest) throws IOException {
+        String tokenizer = sha256(Files.readAllBytes(pack.tokenizerFile()));
+        if (!samples.tokenizer().equals(tokenizer)) {
+            throw new IllegalArgumentException(file
+                    + " was prepared with another tokenizer than the base's: prepare the data again with this --model");
+        }
+        Progress bar = new Progress("Looking through " + file);
+        UsableSamples usable = UsableSamples.of(
+                samples, longest, pack.architecture().vocabSize(), done -> bar.count(done, samples.count(), "samples"));
+        System.err.printf(
+                Locale.ROOT,
+                "hydra: %s: %,d samples of %,d tokens%s%s%n",
+                file,
+                usable.count(),
+                usable.tokens(),
+                usable.useless() == 0
+                        ? ""
+                        : String.format(
+                                Locale.ROOT, "; %,d without a label for any head are left out", usable.useless()),
+                usable.cut() == 0
+                        ? ""
+                        : String.format(Locale.ROOT, "; %,d are cut to %,d tokens", usable.cut(), longest));
+        return usable;
+    }
+
+    private Map<String, String> identity(StartingWeights start, PackedModel pack, Samples samples, int longest) {
+        Map<String, String> identity = new LinkedHashMap<>();
+        identity.put("--model-name-or-path", baseName());
+        identity.put("base weights", baseDigest(pack));
+        identity.put("--data", data.toString());
+        identity.put("samples", samples.fingerprint());
+        if (heads.headsFrom != null) {
+            identity.put("--heads-from", heads.headsFrom.toString());
+        }
+        identity.put("--medusa-num-heads", String.valueOf(start.layout().heads()));
+        identity.put("--medusa-num-layers", String.valueOf(start.layout().residualLayers()));
+        identity.put(
+                "--medusa-num-decoder-layers", String.valueOf(start.layout().forkedLayers()));
+        identity.put("--share-lm-head", String.valueOf(start.layout().sharedLmHead()));
+        identity.put("--model-max-length", String.valueOf(longest));
+        learning.describe(identity);
+        return identity;
+    }
+
+    private Path output(DraftLayout layout) {
+        if (outputDir != null) {
+            return outputDir;
+        }
+        String name = Objects.requireNonNull(model.toAbsolutePath().normalize().getFileName())
+                .toString();
+        return Path.of(String.format(
+                Locale.ROOT,
+                "hydra-%s-heads%d-layers%d-decoder%d-lr%s",
+                name,
+                layout.heads(),
+                layout.residualLayers(),
+                layout.forkedLayers(),
+                learning.learningRate));
+    }
+
+    /** A hub's name as it is, a path from the root on: the folder of heads is another place to look from. */
+    private String baseName() {
+        return Files.exists(model) || !Repository.looksLikeOne(model.toString())
+                ? model.toAbsolutePath().normalize().toString()
+                : model.toString();
+    }
+
+    private static String baseDigest(PackedModel pack) {
+        FileDigest weights = Objects.requireNonNull(pack.manifest().files().get(Manifest.WEIGHTS_FILE));
+        return sha256(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private Learner learner(PackedModel pack, DraftLayout layout, int longest) {
+        TorchNatives.load(Progress.ofNatives());
+        Device where = Programs.device(EngineOptions.DEFAULT.on(device).on(EngineOptions.Kind.TORCH));
+        LearnerOptions usual = LearnerOptions.on(where);
+        LearnerOptions options = new LearnerOptions(where, usual.precision(), longest, threads, 0, 0)
+                .withDistillation(learning.distillationWeight);
+        if (bf16 != null && bf16 && !(where instanceof Device.Cuda)) {
+            throw new IllegalArgumentException("--bf16 is for a GPU, and this runs on " + where + ": leave it out");
+        }
+        return TorchLearner.load(
+                pack, layout, bf16 != null && !bf16 ? options.in(LearnerOptions.Precision.SINGLE) : options);
+    }
+
+    /** What the base's states depend on beside the samples. */
+    private String baseKey(PackedModel pack, DraftLayout layout) {
+        return baseDigest(pack) + " tap " + layout.forkedLayers() + " on "
+                + Programs.device(EngineOptions.DEFAULT.on(device).on(EngineOptions.Kind.TORCH)) + " distilled "
+                + (learning.distillationWeight > 0);
+    }
+
+    /** Says on stderr how far it is. */
+    private static final class Bar implements Trainer.Listener {
+        private final Progress bar = new Progress("Training");
+
+        @Override
+        public void progress(Trainer.Progress progress) {
+            StringBuilder top = new StringBuilder();
+            progress.top1().forEach(share -> top.append(String.format(Locale.ROOT, " %.0f", 100 * share)));
+            long left = Math.round(progress.secondsLeft());
+            bar.steps(
+                    progress.step(),
+                    progress.steps(),
+                    String.format(
+                            Locale.ROOT,
+                            "loss %.3f, right%s %%, %,.0f tokens/s, %d:%02d:%02d left",
+                            progress.loss(),
+                            top,
+                            progress.tokensPerSecond(),
+                            left / 3600,
+                            left / 60 % 60,
+                            left % 60));
+        }
+
+        @Override
+        public void notice(String line) {
+            bar.notice("hydra: " + line);
+        }
+    }
+}

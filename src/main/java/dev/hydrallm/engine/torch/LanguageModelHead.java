@@ -1,0 +1,42 @@
+package dev.hydrallm.engine.torch;
+
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import dev.hydrallm.engine.Int8Source;
+import dev.hydrallm.engine.Int8Source.Int8Matrix;
+import dev.hydrallm.model.PackLayout;
+import dev.hydrallm.model.PackedModel;
+
+/** A base's language-model head as numbers: those that are stored, or what the int8 codes stand for that the engine computes with. */
+final class LanguageModelHead {
+    private LanguageModelHead() {}
+
+    /**
+     * Loads it.
+     *
+     * @param scope owns it
+     * @return (vocabulary, hidden), single precision
+     */
+    static PtNDArray load(PackedModel model, PtNDManager manager, Script script, Values scope) {
+        try (Int8Source source = new Int8Source(model)) {
+            PackLayout.Matrix matrix = source.matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
+            Shape size = new Shape(matrix.rows(), matrix.columns());
+            if (source.isStoredAsNumbers(matrix)) {
+                try (PtNDArray stored = Matrices.tensor(manager, model.tensor(matrix.name() + ".weight"))) {
+                    return scope.keep(stored.toType(DataType.FLOAT32, true));
+                }
+            }
+            PtNDArray head = scope.keep(manager.create(size, DataType.FLOAT32));
+            try (Int8Matrix coded = source.rows(matrix);
+                    Values parts = new Values()) {
+                PtNDArray codes = parts.keep(Matrices.tensor(manager, coded.codes(), size, DataType.INT8));
+                PtNDArray scales = parts.keep(
+                        Matrices.tensor(manager, coded.scales(), new Shape(matrix.rows()), DataType.FLOAT32));
+                parts.keep(script.call("expand", parts.of(codes), parts.of(scales), parts.of(head)));
+            }
+            return head;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package dev.hydrallm.engine.torch;
+
+import dev.hydrallm.training.Sample;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Where in a batch's rows, sample behind sample, each head has a token to foretell.
+ *
+ * @param rows of all samples
+ * @param segments how many samples of one length follow each other, and that length
+ * @param counts labelled tokens by head
+ * @param indices rows of all heads' labels, head by head, then the tokens
+ */
+record LearningBatch(int rows, int[] segments, int[] counts, long[] indices) {
+
+    static LearningBatch of(List<Sample> samples, int heads) {
+        int[] counts = new int[heads];
+        for (int head = 0; head < heads; head++) {
+            for (Sample sample : samples) {
+                counts[head] += sample.labels(head);
+            }
+        }
+        int labels = Arrays.stream(counts).sum();
+        long[] indices = new long[2 * labels];
+        int at = 0;
+        for (int head = 0; head < heads; head++) {
+            int row = 0;
+            for (Sample sample : samples) {
+                int distance = 2 + head;
+                for (int i = distance; i < sample.tokens().length; i++) {
+                    if (sample.labelled()[i]) {
+                        indices[at] = (long) row + i - distance;
+                        indices[labels + at] = sample.tokens()[i];
+                        at++;
+                    }
+                }
+                row += sample.tokens().length;
+            }
+        }
+        int rows = samples.stream().mapToInt(sample -> sample.tokens().length).sum();
+        return new LearningBatch(rows, segments(samples), counts, indices);
+    }
+
+    private static int[] segments(List<Sample> samples) {
+        int[] segments = new int[2 * samples.size()];
+        int end = 0;
+        for (Sample sample : samples) {
+            int length = sample.tokens().length;
+            if (end > 0 && segments[end - 1] == length) {
+                segments[end - 2]++;
+            } else {
+                segments[end++] = 1;
+                segments[end++] = length;
+            }
+        }
+        return Arrays.copyOf(segments, end);
+    }
+
+    int labels() {
+        return indices.length / 2;
+    }
+
+    /** As the program takes it. */
+    long[] control(Script.Gradients gradients, int chunk) {
+        long[] control = new long[2 + counts.length + segments.length];
+        control[0] = gradients == Script.Gradients.RECORDED ? 1 : 0;
+        control[1] = chunk;
+        for (int head = 0; head < counts.length; head++) {
+            control[2 + head] = counts[head];
+        }
+        for (int i = 0; i < segments.length; i++) {
+            control[2 + counts.length + i] = segments[i];
+        }
+        return control;
+    }
+}

@@ -1,0 +1,372 @@
+package dev.hydrallm.engine.torch;
+
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.JniUtils;
+import dev.hydrallm.engine.Device;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.engine.ModelEngine;
+import dev.hydrallm.engine.Rotary;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.training.HeadSums;
+import dev.hydrallm.training.Learner;
+import dev.hydrallm.training.Sample;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Draft layers and heads that learn on libtorch: a base of any format reads by the program that also decodes, and what learns is a
+ * second program, in whose text libtorch differentiates all but the logits, which never stand in memory whole.
+ *
+ * <p>A batch is fastest when its samples of one length follow each other.
+ */
+public final class TorchLearner implements Learner {
+    /** Logits of a chunk, of which some four copies stand beside each other. */
+    private static final long GPU_CHUNK = 1L << 27;
+
+    private static final long PROCESSOR_CHUNK = 1L << 21;
+
+    /** Numbers of a parameter that are copied at once. */
+    private static final int COPIED = 1 << 22;
+
+    private static final int SUMS = 1 + HeadSums.RANKS;
+
+    private final FrozenBase base;
+    private final PtNDManager manager;
+    private final PtNDManager processor;
+    private final Script script;
+    private final Values values = new Values();
+    private final LearnedTensors learned;
+    private final LearnerOptions options;
+    private final DraftLayout draft;
+    private final String device;
+    private final int context;
+    private final int vocabulary;
+    private final int hidden;
+    private final int chunk;
+    private final PtNDArray table;
+    private final PtNDArray lmHead;
+
+    private record TorchStates(FrozenBase.Read read, int rows) implements States {
+        @Override
+        public void close() {
+            read.tensors().forEach(NDArray::close);
+        }
+    }
+
+    /**
+     * Loads the base of a packed model, which must stay open as long as this, and makes room for what learns, all zeros.
+     *
+     * @param heads what learns, whatever draft layers the model has
+     * @throws IllegalArgumentException when the options or heads ask for what the model or device cannot do
+     */
+    public static TorchLearner load(PackedModel model, DraftLayout heads, LearnerOptions options) {
+        TorchNatives.load();
+        JniUtils.setNumThreads(
+                options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors());
+        EngineOptions.Precision precision = options.precision() == LearnerOptions.Precision.DOUBLE
+                ? EngineOptions.Precision.SINGLE
+                : EngineOptions.Precision.HALF;
+        EngineOptions engine = new EngineOptions(1, options.contextLength(), options.threads(), 1, 256)
+                .on(EngineOptions.Kind.TORCH)
+                .on(options.device())
+                .in(precision);
+        int context = ModelEngine.contextLength(model, engine);
+        TorchSetting setting = options.device() instanceof Device.Cuda gpu
+                ? TorchSetting.ofGpu(model, engine, gpu, context)
+                : TorchSetting.ofProcessor(model, ActivationRange.ofProcessor());
+        return new TorchLearner(model, heads, options, context, setting);
+    }
+
+    TorchLearner(PackedModel model, DraftLayout heads, LearnerOptions options, int context, TorchSetting setting) {
+        this.options = options;
+        this.draft = heads;
+        this.context = context;
+        device = setting.scriptDevice();
+        Architecture shape = model.architecture();
+        LearningLayout layout = new LearningLayout(shape, heads);
+        if (layout.parameters().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "there is nothing to learn without a head, or in heads that are the base's own last matrix");
+        }
+        if (heads.forkedLayers() > shape.layers()) {
+            throw new IllegalArgumentException(
+                    heads.forkedLayers() + " decoder layers cannot be forked from a base of " + shape.layers());
+        }
+        vocabulary = shape.vocabSize();
+        hidden = shape.hiddenSize();
+        boolean gpu = setting.device().isGpu();
+        long logits = options.chunkLogits() > 0 ? options.chunkLogits() : gpu ? GPU_CHUNK : PROCESSOR_CHUNK;
+        chunk = Math.clamp(logits / vocabulary, 1, Integer.MAX_VALUE);
+        base = new FrozenBase(
+                model,
+                heads,
+                options.distills() ? FrozenBase.Finals.WANTED : FrozenBase.Finals.UNWANTED,
+                setting,
+                context);
+        manager = setting.manager();
+        processor = manager.newSubManager(ai.djl.Device.cpu());
+        script = Script.compile(
+                manager,
+                LearningText.CLASS_NAME,
+                LearningText.of(shape, heads, layout, options, setting.scriptDevice()));
+        try {
+            DataType type =
+                    options.precision() == LearnerOptions.Precision.DOUBLE ? DataType.FLOAT64 : DataType.FLOAT32;
+            learned = new LearnedTensors(layout.parameters(), manager, type, values);
+            table = values.keep(manager.create(
+                    Rotary.table(shape, context, context),
+                    new Shape(context, shape.headDim() / 2, 2),
+                    DataType.FLOAT32));
+            lmHead = heads.sharedLmHead() || options.distills()
+                    ? LanguageModelHead.load(model, manager, script, values)
+                    : values.keep(manager.create(new Shape(0), DataType.FLOAT32));
+        } catch (RuntimeException e) {
+            close();
+            throw told(e);
+        } catch (Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    @Override
+    public int heads() {
+        return draft.heads();
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return learned.parameters();
+    }
+
+    @Override
+    public States read(List<Sample> batch) {
+        batch.forEach(this::check);
+        List<int[]> texts = batch.stream().map(Sample::tokens).toList();
+        int rows = texts.stream().mapToInt(text -> text.length).sum();
+        TorchStates states = room(rows);
+        try {
+            base.read(texts, states.read());
+            return states;
+        } catch (RuntimeException e) {
+            states.close();
+            throw told(e);
+        }
+    }
+
+    private TorchStates room(int rows) {
+        return new TorchStates(base.room(rows), rows);
+    }
+
+    /** A wrong token would end a GPU's whole process. */
+    private void check(Sample sample) {
+        if (sample.tokens().length > context) {
+            throw new IllegalArgumentException("a sample of " + sample.tokens().length + " tokens is longer than the "
+                    + context + " that the base reads");
+        }
+        for (int token : sample.tokens()) {
+            if (token < 0 || token >= vocabulary) {
+                throw new IllegalArgumentException("token id " + token + " is not within 0 and " + (vocabulary - 1));
+            }
+        }
+    }
+
+    /** Halves where the base computes in halves, which then are the states; else singles. Normed states only to distill from. */
+    @Override
+    public int bytesPerToken() {
+        return (options.distills() ? 2 : 1) * hidden * storedType().getNumOfBytes();
+    }
+
+    private DataType storedType() {
+        return base.isHalf() ? DataType.FLOAT16 : DataType.FLOAT32;
+    }
+
+    @Override
+    public byte[] stored(States states) {
+        FrozenBase.Read read = ((TorchStates) states).read();
+        try (Values scope = new Values()) {
+            IValue joined =
+                    scope.keep(script.call("joined", scope.tensors(read.tensors()), scope.of(base.isHalf() ? 5 : 6)));
+            return scope.keep(joined.toTensor(manager)).toByteArray();
+        }
+    }
+
+    @Override
+    public States restore(List<Sample> batch, byte[] stored) {
+        int rows = batch.stream().mapToInt(sample -> sample.tokens().length).sum();
+        if (stored.length != (long) rows * bytesPerToken()) {
+            throw new IllegalArgumentException(stored.length + " bytes are not the states of " + rows + " tokens of "
+                    + bytesPerToken() + " bytes each");
+        }
+        TorchStates states = room(rows);
+        try (Arena memory = Arena.ofConfined();
+                Values scope = new Values()) {
+            MemorySegment bytes = memory.allocate(stored.length, Long.BYTES).copyFrom(MemorySegment.ofArray(stored));
+            Shape size = new Shape(rows, bytesPerToken() / storedType().getNumOfBytes());
+            IValue joined = scope.of(scope.keep(Matrices.tensor(manager, bytes, size, storedType())));
+            scope.keep(script.call("split", joined, scope.tensors(states.read().tensors())));
+            return states;
+        } catch (RuntimeException e) {
+            states.close();
+            throw told(e);
+        }
+    }
+
+    @Override
+    public List<HeadSums> learn(List<Sample> batch, States states, double[] weights) {
+        if (weights.length != heads()) {
+            throw new IllegalArgumentException(weights.length + " weights for " + heads() + " heads");
+        }
+        return forward(batch, (TorchStates) states, weights, Script.Gradients.RECORDED);
+    }
+
+    @Override
+    public List<HeadSums> measure(List<Sample> batch, States states) {
+        return forward(batch, (TorchStates) states, new double[heads()], Script.Gradients.NONE);
+    }
+
+    private List<HeadSums> forward(
+            List<Sample> batch, TorchStates states, double[] weights, Script.Gradients gradients) {
+        batch.forEach(this::check);
+        LearningBatch rows = LearningBatch.of(batch, heads());
+        if (rows.rows() != states.rows()) {
+            throw new IllegalArgumentException("states of " + states.rows() + " tokens with a batch of " + rows.rows());
+        }
+        if (rows.labels() == 0) {
+            return sums(new double[heads() * SUMS], rows.counts());
+        }
+        try (Values scope = new Values()) {
+            NDList arguments = new NDList(
+                    scope.keep(processor.create(rows.control(gradients, chunk))),
+                    scope.keep(processor.create(weights)),
+                    scope.keep(manager.create(rows.indices(), new Shape(2, rows.labels()))),
+                    states.read().states(),
+                    lmHead,
+                    table);
+            arguments.addAll(learned.inputs());
+            states.read().finals().ifPresent(arguments::add);
+            NDArray result = scope.own(script.forward(arguments, gradients));
+            return sums(result.toDoubleArray(), rows.counts());
+        } catch (RuntimeException e) {
+            throw told(e);
+        }
+    }
+
+    private static List<HeadSums> sums(double[] all, int[] counts) {
+        List<HeadSums> sums = new ArrayList<>(counts.length);
+        for (int head = 0; head < counts.length; head++) {
+            long[] hits = new long[HeadSums.RANKS];
+            for (int rank = 0; rank < hits.length; rank++) {
+                hits[rank] = Math.round(all[head * SUMS + 1 + rank]);
+            }
+            sums.add(new HeadSums(counts[head], all[head * SUMS], hits));
+        }
+        return sums;
+    }
+
+    @Override
+    public double update(Update update) {
+        try (Values scope = new Values()) {
+            IValue norm = scope.keep(script.call(
+                    "update",
+                    learned.values(),
+                    learned.gradients(),
+                    learned.firstMoments(),
+                    learned.secondMoments(),
+                    scope.list(
+                            (double) update.number(),
+                            update.learningRate(),
+                            update.beta1(),
+                            update.beta2(),
+                            update.epsilon(),
+                            update.weightDecay(),
+                            update.maxGradientNorm())));
+            return scope.keep(norm.toTensor(manager)).toDoubleArray()[0];
+        } catch (RuntimeException e) {
+            throw told(e);
+        }
+    }
+
+    /** The gradient so far. */
+    void exportGradient(Parameter parameter, FloatBuffer into) {
+        export(learned.gradient(parameter), parameter, into);
+    }
+
+    @Override
+    public void export(Parameter parameter, Part part, FloatBuffer into) {
+        export(learned.tensor(parameter, part), parameter, into);
+    }
+
+    private void export(PtNDArray tensor, Parameter parameter, FloatBuffer into) {
+        copied(parameter, (from, to) -> {
+            try (Values scope = new Values()) {
+                IValue rows = scope.keep(script.call("rows", scope.of(tensor), scope.of(from), scope.of(to)));
+                into.put(scope.keep(rows.toTensor(manager)).toFloatArray());
+            }
+        });
+    }
+
+    @Override
+    public void set(Parameter parameter, Part part, FloatBuffer from) {
+        PtNDArray tensor = learned.tensor(parameter, part);
+        long columns = tensor.getShape().size() / parameter.shape()[0];
+        copied(parameter, (row, end) -> {
+            try (Values scope = new Values()) {
+                float[] numbers = new float[Math.toIntExact((end - row) * columns)];
+                from.get(numbers);
+                Shape size = parameter.shape().length == 1 ? new Shape(end - row) : new Shape(end - row, columns);
+                PtNDArray rows = scope.keep(manager.create(numbers, size));
+                scope.keep(script.call("put", scope.of(tensor), scope.of(row), scope.of(rows)));
+            }
+        });
+    }
+
+    /** What copies rows from one to before another. */
+    private interface RowCopy {
+        void copy(long from, long to);
+    }
+
+    private static void copied(Parameter parameter, RowCopy copy) {
+        int rows = parameter.shape()[0];
+        int columns = parameter.shape().length == 1 ? 1 : parameter.shape()[1];
+        int step = Math.max(1, COPIED / columns);
+        for (int row = 0; row < rows; row += step) {
+            copy.copy(row, Math.min(rows, row + step));
+        }
+    }
+
+    private RuntimeException told(RuntimeException e) {
+        return e instanceof EngineException failure
+                ? DeviceErrors.told(
+                        failure,
+                        device,
+                        "learning: take a smaller batch, shorter samples or fewer forked layers, or heads that share the base's"
+                                + " language-model head")
+                : e;
+    }
+
+    @Override
+    public void close() {
+        values.close();
+        script.close();
+        processor.close();
+        manager.close();
+        base.close();
+        if (manager.getDevice().isGpu()) {
+            // libtorch keeps what is freed, and the next model's plan asks CUDA.
+            JniUtils.emptyCudaCache();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package dev.hydrallm.training;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The output folder of one run, which no other run may use: by {@code run.json}, which says what was asked for, a run that was interrupted is
+ * known again. Held by one process at a time.
+ */
+public final class RunFolder implements AutoCloseable {
+    private static final String RUN = "run.json";
+    private static final String LOCK = "run.lock";
+    private static final JsonMapper JSON =
+            JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+
+    private final Path path;
+    private final Map<String, String> identity;
+    private final boolean known;
+    private final FileChannel lock;
+
+    private RunFolder(Path path, Map<String, String> identity, boolean known, FileChannel lock) {
+        this.path = path;
+        this.identity = identity;
+        this.known = known;
+        this.lock = lock;
+    }
+
+    /** What to do with a folder that holds a run already. */
+    public enum Resume {
+        /** Go on with the same run, begin where there is none. */
+        AUTO,
+        /** Go on, or fail. */
+        REQUIRED,
+        /** Begin, or fail. */
+        NEVER
+    }
+
+    /**
+     * Takes a folder for a run.
+     *
+     * @param identity all that the result depends on, by the names of the options that say it
+     * @throws IllegalArgumentException when it holds another run, or anything else, naming what is different
+     */
+    public static RunFolder open(Path path, Map<String, String> identity, Resume resume) throws IOException {
+        Path run = path.resolve(RUN);
+        boolean known = Files.isRegularFile(run);
+        if (known) {
+            requireSame(path, read(run), identity);
+            if (resume == Resume.NEVER) {
+                throw new IllegalArgumentException(path
+                        + " holds this run already, and --resume never forbids to go on: choose another --output-dir");
+            }
+        } else {
+            requireEmpty(path);
+            if (resume == Resume.REQUIRED) {
+                throw new IllegalArgumentException(path + " holds no run to go on with");
+            }
+        }
+        Files.createDirectories(path);
+        FileChannel lock = lock(path.resolve(LOCK));
+        try {
+            if (!known) {
+                Path unfinished = path.resolve(RUN + ".unfinished");
+                Files.write(unfinished, JSON.writeValueAsBytes(identity));
+                Files.move(unfinished, run, StandardCopyOption.ATOMIC_MOVE);
+            }
+            return new RunFolder(path, new LinkedHashMap<>(identity), known, lock);
+        } catch (IOException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    private static FileChannel lock(Path file) throws IOException {
+        FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        @Nullable FileLock lock;
+        try {
+            lock = channel.tryLock();
+        } catch (OverlappingFileLockException e) {
+            lock = null;
+        }
+        if (lock == null) {
+            channel.close();
+            throw new IOException(file.getParent() + ": another process is at work on this run");
+        }
+        return channel;
+    }
+
+    private static Map<String, String> read(Path run) throws IOException {
+        try {
+            return JSON.readValue(run.toFile(), new TypeReference<LinkedHashMap<String, String>>() {});
+        } catch (JsonProcessingException e) {
+            throw new IOException(run + ": is no run's description: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    private static void requireSame(Path path, Map<String, String> held, Map<String, String> wanted) {
+        TreeSet<String> names = new TreeSet<>(held.keySet());
+        names.addAll(wanted.keySet());
+        String different = names.stream()
+                .filter(name -> !Objects.equals(held.get(name), wanted.get(name)))
+                .map(name -> name + " was " + held.getOrDefault(name, "not given") + " and is "
+                        + wanted.getOrDefault(name, "not given"))
+                .collect(Collectors.joining("; "));
+        if (!different.isEmpty()) {
+            throw new IllegalArgumentException(path + " holds another run (" + different
+                    + "): choose another --output-dir, or give the same options to go on with it");
+        }
+    }
+
+    private static void requireEmpty(Path path) throws IOException {
+        if (!Files.exists(path)) {
+            return;
+        }
+        if (!Files.isDirectory(path)) {
+            throw new IllegalArgumentException(path + " is no folder; choose another --output-dir");
+        }
+        try (Stream<Path> entries = Files.list(path)) {
+            if (entries.anyMatch(entry -> !entry.getFileName().toString().startsWith("run."))) {
+                throw new IllegalArgumentException(
+                        path + " holds something that is no run of this program; choose another --output-dir");
+            }
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    /** What was asked for, by option. */
+    public Map<String, String> identity() {
+        return identity;
+    }
+
+    /** Whether the run was begun by an earlier process. */
+    public boolean isKnown() {
+        return known;
+    }
+
+    Path metrics() {
+        return path.resolve("metrics.jsonl");
+    }
+
+    Path report() {
+        return path.resolve("report.html");
+    }
+
+    /** Lets another process have it. */
+    @Override
+    public void close() throws IOException {
+        lock.close();
+    }
+}

@@ -1,0 +1,110 @@
+package dev.hydrallm.training.data;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * A file of one JSON object a line, each with an {@code id}, that grows. What is in it stays: a line that was torn when a run was ended
+ * is cut off when the next one begins. Thread-safe.
+ */
+final class DistilledFile implements AutoCloseable {
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final OutputStream out;
+    private final Set<String> done;
+
+    private DistilledFile(OutputStream out, Set<String> done) {
+        this.out = out;
+        this.done = done;
+    }
+
+    /**
+     * Opens a file to go on with, or begins one.
+     *
+     * @param model who answers
+     * @throws DataFormatException if it holds something else, or answers of another model
+     */
+    static DistilledFile open(Path path, String model) throws IOException {
+        Set<String> done = new HashSet<>();
+        if (Files.exists(path)) {
+            long whole = read(path, model, done);
+            try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+                channel.truncate(whole);
+            }
+        } else {
+            Files.createDirectories(path.toAbsolutePath().getParent());
+        }
+        return new DistilledFile(
+                Files.newOutputStream(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND), done);
+    }
+
+    /** Collects the ids of whole lines; where the last of these ends. */
+    private static long read(Path path, String model, Set<String> done) throws IOException {
+        long at = 0;
+        try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
+            ByteArrayOutputStream line = new ByteArrayOutputStream();
+            for (int number = 1, b; (b = in.read()) >= 0; ) {
+                line.write(b);
+                if (b == '\n') {
+                    done.add(id(path + ":" + number, line.toByteArray(), model));
+                    at += line.size();
+                    line.reset();
+                    number++;
+                }
+            }
+        }
+        return at;
+    }
+
+    private static String id(String place, byte[] line, String model) throws IOException {
+        JsonNode json;
+        try {
+            json = JSON.readTree(line);
+        } catch (JsonProcessingException e) {
+            throw new DataFormatException(
+                    place + ": no JSON, so this is no file of answers to go on with: " + e.getOriginalMessage(), e);
+        }
+        if (!json.path("id").isTextual() || !json.path("model").isTextual()) {
+            throw new DataFormatException(place + ": no id and model, so this is no file of answers to go on with");
+        }
+        if (!json.path("model").textValue().equals(model)) {
+            throw new DataFormatException(place + ": the answers are of "
+                    + json.path("model").textValue() + ", not of " + model + ": choose another --output");
+        }
+        return json.path("id").textValue();
+    }
+
+    boolean holds(String id) {
+        return done.contains(id);
+    }
+
+    /** Adds a line, in one write. */
+    synchronized void add(ObjectNode sample) {
+        try {
+            out.write((JSON.writeValueAsString(sample) + "\n").getBytes(StandardCharsets.UTF_8));
+            out.flush();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        out.close();
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.training.data;
+
+import org.jspecify.annotations.NullMarked;

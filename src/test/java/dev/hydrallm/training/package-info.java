@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.training;
+
+import org.jspecify.annotations.NullMarked;
