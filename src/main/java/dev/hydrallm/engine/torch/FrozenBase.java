@@ -9,6 +9,8 @@ import dev.hydrallm.engine.Rotary;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -19,7 +21,7 @@ import java.util.Optional;
  */
 final class FrozenBase implements AutoCloseable {
     /** Tokens of one forward: enough to keep a GPU busy, and few enough for a processor's caches. */
-    private static final int GPU_ROWS = 8_192;
+    static final int GPU_ROWS = 8_192;
 
     private static final int PROCESSOR_ROWS = 1_024;
 
@@ -41,12 +43,17 @@ final class FrozenBase implements AutoCloseable {
     }
 
     /** The base's states of some texts behind each other, (rows, hidden) single-precision numbers each. */
-    record Read(PtNDArray states, Optional<PtNDArray> finals) {
+    record Read(PtNDArray states, Optional<PtNDArray> finals) implements AutoCloseable {
         /** All of them. */
         List<PtNDArray> tensors() {
             List<PtNDArray> tensors = new ArrayList<>(List.of(states));
             finals.ifPresent(tensors::add);
             return tensors;
+        }
+
+        @Override
+        public void close() {
+            tensors().forEach(PtNDArray::close);
         }
     }
 
@@ -87,17 +94,24 @@ final class FrozenBase implements AutoCloseable {
         }
     }
 
-    /** Whether the states are half-precision numbers, whatever they are held in. */
-    boolean isHalf() {
-        return setting.arithmetic() == Arithmetic.GPU_HALF;
-    }
-
     /**
      * Reads texts.
      *
-     * @param target where the states go, a row for each token of each text
+     * @param rows their tokens in all
+     * @return a row for each token of each text; the caller closes it
      */
-    void read(List<int[]> texts, Read target) {
+    Read read(List<int[]> texts, int rows) {
+        Read target = room(rows);
+        try {
+            read(texts, target);
+            return target;
+        } catch (RuntimeException e) {
+            target.close();
+            throw e;
+        }
+    }
+
+    private void read(List<int[]> texts, Read target) {
         List<int[]> together = new ArrayList<>();
         int row = 0;
         int rows = 0;
@@ -139,8 +153,54 @@ final class FrozenBase implements AutoCloseable {
         }
     }
 
-    /** Room for the states of so many tokens. */
-    Read room(int rows) {
+    /** Halves where the base computes in halves, which then are the states; else singles. */
+    private DataType storedType() {
+        return setting.arithmetic() == Arithmetic.GPU_HALF ? DataType.FLOAT16 : DataType.FLOAT32;
+    }
+
+    private int numbersPerToken() {
+        return (finals == Finals.WANTED ? 2 : 1) * hidden;
+    }
+
+    /** Of {@link #stored} states. */
+    int bytesPerToken() {
+        return numbersPerToken() * storedType().getNumOfBytes();
+    }
+
+    /** States as bytes, token by token. */
+    byte[] stored(Read read) {
+        try (Values scope = new Values()) {
+            IValue type = scope.of(ProgramText.scriptNumber(storedType()));
+            IValue joined = scope.keep(script.call("joined", scope.tensors(read.tensors()), type));
+            return scope.keep(joined.toTensor(manager)).toByteArray();
+        }
+    }
+
+    /**
+     * The states that {@link #stored} gave.
+     *
+     * @throws IllegalArgumentException if they are not of so many tokens
+     */
+    Read restore(int rows, byte[] stored) {
+        if (stored.length != (long) rows * bytesPerToken()) {
+            throw new IllegalArgumentException(stored.length + " bytes are not the states of " + rows + " tokens of "
+                    + bytesPerToken() + " bytes each");
+        }
+        Read read = room(rows);
+        try (Arena memory = Arena.ofConfined();
+                Values scope = new Values()) {
+            MemorySegment bytes = memory.allocate(stored.length, Long.BYTES).copyFrom(MemorySegment.ofArray(stored));
+            Shape size = new Shape(rows, numbersPerToken());
+            IValue joined = scope.of(scope.keep(Matrices.tensor(manager, bytes, size, storedType())));
+            scope.keep(script.call("split", joined, scope.tensors(read.tensors())));
+            return read;
+        } catch (RuntimeException e) {
+            read.close();
+            throw e;
+        }
+    }
+
+    private Read room(int rows) {
         Shape size = new Shape(rows, hidden);
         PtNDArray states = manager.create(size, DataType.FLOAT32);
         return new Read(

@@ -23,12 +23,14 @@ final class LanguageModelHead {
         try (Int8Source source = new Int8Source(model)) {
             PackLayout.Matrix matrix = source.matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
             Shape size = new Shape(matrix.rows(), matrix.columns());
-            if (source.isStoredAsNumbers(matrix)) {
-                try (PtNDArray stored = Matrices.tensor(manager, model.tensor(matrix.name() + ".weight"))) {
-                    return scope.keep(stored.toType(DataType.FLOAT32, true));
-                }
-            }
             PtNDArray head = scope.keep(manager.create(size, DataType.FLOAT32));
+            if (source.isStoredAsNumbers(matrix)) {
+                try (Values parts = new Values()) {
+                    PtNDArray stored = parts.keep(Matrices.tensor(manager, model.tensor(matrix.name() + ".weight")));
+                    parts.keep(script.call("put", parts.of(head), parts.of(0), parts.of(stored)));
+                }
+                return head;
+            }
             try (Int8Matrix coded = source.rows(matrix);
                     Values parts = new Values()) {
                 PtNDArray codes = parts.keep(Matrices.tensor(manager, coded.codes(), size, DataType.INT8));

@@ -8,13 +8,19 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import dev.hydrallm.training.Learner.Parameter;
 import dev.hydrallm.training.Learner.Part;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /** What is kept of parameters between steps: values, gradients and both moments, each a list of tensors that programs change in place. */
 final class LearnedTensors {
+    /** Numbers that are copied at once. */
+    private static final int COPIED = 1 << 22;
+
     private final List<Parameter> parameters;
+    private final PtNDManager manager;
+    private final Script script;
     private final Kept values;
     private final Kept gradients;
     private final Kept firsts;
@@ -26,18 +32,21 @@ final class LearnedTensors {
     /**
      * Makes room, all zeros.
      *
+     * @param script copies them
      * @param scope owns all of it
      */
-    LearnedTensors(List<Parameter> parameters, PtNDManager manager, DataType type, Values scope) {
+    LearnedTensors(List<Parameter> parameters, PtNDManager manager, Script script, DataType type, Values scope) {
         this.parameters = parameters;
-        values = zeros("values[]", manager, type, scope);
-        gradients = zeros("gradients[]", manager, type, scope);
-        firsts = zeros("firsts[]", manager, type, scope);
-        seconds = zeros("seconds[]", manager, type, scope);
+        this.manager = manager;
+        this.script = script;
+        values = zeros("values[]", type, scope);
+        gradients = zeros("gradients[]", type, scope);
+        firsts = zeros("firsts[]", type, scope);
+        seconds = zeros("seconds[]", type, scope);
     }
 
     /** Their name makes DJL give them as one list. */
-    private Kept zeros(String name, PtNDManager manager, DataType type, Values scope) {
+    private Kept zeros(String name, DataType type, Values scope) {
         List<PtNDArray> tensors = new ArrayList<>();
         for (Parameter parameter : parameters) {
             Shape size =
@@ -77,11 +86,58 @@ final class LearnedTensors {
         return seconds.list();
     }
 
-    PtNDArray gradient(Parameter parameter) {
-        return gradients.tensors().get(place(parameter));
+    /** Copies a gradient, row by row. */
+    void exportGradient(Parameter parameter, FloatBuffer into) {
+        export(gradients.tensors().get(place(parameter)), parameter, into);
     }
 
-    PtNDArray tensor(Parameter parameter, Part part) {
+    /** Copies a part, row by row. */
+    void export(Parameter parameter, Part part, FloatBuffer into) {
+        export(tensor(parameter, part), parameter, into);
+    }
+
+    private void export(PtNDArray tensor, Parameter parameter, FloatBuffer into) {
+        copied(parameter, (from, to) -> {
+            try (Values scope = new Values()) {
+                IValue rows = scope.keep(script.call("rows", scope.of(tensor), scope.of(from), scope.of(to)));
+                into.put(scope.keep(rows.toTensor(manager)).toFloatArray());
+            }
+        });
+    }
+
+    /** Sets what {@link #export} gave. */
+    void set(Parameter parameter, Part part, FloatBuffer from) {
+        PtNDArray tensor = tensor(parameter, part);
+        copied(parameter, (row, end) -> {
+            try (Values scope = new Values()) {
+                int columns = columns(parameter);
+                float[] numbers = new float[Math.toIntExact((end - row) * columns)];
+                from.get(numbers);
+                Shape size = parameter.shape().length == 1 ? new Shape(end - row) : new Shape(end - row, columns);
+                PtNDArray rows = scope.keep(manager.create(numbers, size));
+                scope.keep(script.call("put", scope.of(tensor), scope.of(row), scope.of(rows)));
+            }
+        });
+    }
+
+    /** What copies rows from one to before another. */
+    private interface RowCopy {
+        void copy(long from, long to);
+    }
+
+    private static void copied(Parameter parameter, RowCopy copy) {
+        int rows = parameter.shape()[0];
+        int step = Math.max(1, COPIED / columns(parameter));
+        for (int row = 0; row < rows; row += step) {
+            copy.copy(row, Math.min(rows, row + step));
+        }
+    }
+
+    private static int columns(Parameter parameter) {
+        return parameter.shape().length == 1 ? 1 : parameter.shape()[1];
+    }
+
+    private PtNDArray tensor(Parameter parameter, Part part) {
         Kept kept = switch (part) {
             case VALUE -> values;
             case FIRST_MOMENT -> firsts;

@@ -24,26 +24,38 @@ public record LearnerOptions(
         double distillationWeight,
         long chunkLogits) {
 
+    /** Logits of a chunk, of which some four copies stand beside each other, on a GPU and on a processor. */
+    static final long GPU_CHUNK = 1L << 27;
+
+    static final long PROCESSOR_CHUNK = 1L << 21;
+
     /** What the learning parts compute in. */
     public enum Precision {
         /** 32 bits. */
-        SINGLE(6, 6),
+        SINGLE(6, 6, Float.BYTES),
         /** 16 bits of a single's range, the logits' softmax and all sums over batches in 32: for a GPU. */
-        BFLOAT16(15, 6),
+        BFLOAT16(15, 6, Short.BYTES),
         /** 64 bits, for tests of the gradients. */
-        DOUBLE(7, 7);
+        DOUBLE(7, 7, Double.BYTES);
 
         private final int product;
         private final int sum;
+        private final int bytes;
 
-        Precision(int product, int sum) {
+        Precision(int product, int sum, int bytes) {
             this.product = product;
             this.sum = sum;
+            this.bytes = bytes;
         }
 
         /** TorchScript's number of the type that products are computed in. */
         int product() {
             return product;
+        }
+
+        /** Of a number that products are computed with. */
+        int bytes() {
+            return bytes;
         }
 
         /** TorchScript's number of the type of values, moments, gradients and softmax. */
@@ -92,6 +104,11 @@ public record LearnerOptions(
     /** The same with so many logits at once. */
     public LearnerOptions withChunkLogits(long logits) {
         return new LearnerOptions(device, precision, contextLength, threads, distillationWeight, logits);
+    }
+
+    /** The option's, else the device's. */
+    long logitsAtOnce(long ofDevice) {
+        return chunkLogits > 0 ? chunkLogits : ofDevice;
     }
 
     boolean distills() {

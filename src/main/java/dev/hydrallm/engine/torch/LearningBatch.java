@@ -1,6 +1,8 @@
 package dev.hydrallm.engine.torch;
 
+import dev.hydrallm.training.HeadSums;
 import dev.hydrallm.training.Sample;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -13,6 +15,7 @@ import java.util.List;
  * @param indices rows of all heads' labels, head by head, then the tokens
  */
 record LearningBatch(int rows, int[] segments, int[] counts, long[] indices) {
+    private static final int SUMS = 1 + HeadSums.RANKS;
 
     static LearningBatch of(List<Sample> samples, int heads) {
         int[] counts = new int[heads];
@@ -73,5 +76,26 @@ record LearningBatch(int rows, int[] segments, int[] counts, long[] indices) {
             control[2 + counts.length + i] = segments[i];
         }
         return control;
+    }
+
+    /**
+     * What the program returned, head by head.
+     *
+     * @param all by head: cross-entropy, then hits by rank
+     */
+    List<HeadSums> sums(double[] all) {
+        List<HeadSums> sums = new ArrayList<>(counts.length);
+        for (int head = 0; head < counts.length; head++) {
+            int at = head * SUMS;
+            long[] hits = new long[HeadSums.RANKS];
+            Arrays.setAll(hits, rank -> Math.round(all[at + 1 + rank]));
+            sums.add(new HeadSums(counts[head], all[at], hits));
+        }
+        return sums;
+    }
+
+    /** What there is without a label. */
+    List<HeadSums> noSums() {
+        return sums(new double[counts.length * SUMS]);
     }
 }

@@ -131,7 +131,7 @@ final class ProgramText {
     }
 
     /** TorchScript's number of a type. */
-    private static int scriptNumber(DataType type) {
+    static int scriptNumber(DataType type) {
         return switch (type) {
             case FLOAT16 -> 5;
             case FLOAT32 -> 6;

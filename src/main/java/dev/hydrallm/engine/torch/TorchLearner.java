@@ -19,10 +19,7 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.HeadSums;
 import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.Sample;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -32,28 +29,16 @@ import java.util.List;
  * <p>A batch is fastest when its samples of one length follow each other.
  */
 public final class TorchLearner implements Learner {
-    /** Logits of a chunk, of which some four copies stand beside each other. */
-    private static final long GPU_CHUNK = 1L << 27;
-
-    private static final long PROCESSOR_CHUNK = 1L << 21;
-
-    /** Numbers of a parameter that are copied at once. */
-    private static final int COPIED = 1 << 22;
-
-    private static final int SUMS = 1 + HeadSums.RANKS;
-
     private final FrozenBase base;
     private final PtNDManager manager;
     private final PtNDManager processor;
     private final Script script;
     private final Values values = new Values();
     private final LearnedTensors learned;
-    private final LearnerOptions options;
     private final DraftLayout draft;
     private final String device;
     private final int context;
     private final int vocabulary;
-    private final int hidden;
     private final int chunk;
     private final PtNDArray table;
     private final PtNDArray lmHead;
@@ -61,7 +46,7 @@ public final class TorchLearner implements Learner {
     private record TorchStates(FrozenBase.Read read, int rows) implements States {
         @Override
         public void close() {
-            read.tensors().forEach(NDArray::close);
+            read.close();
         }
     }
 
@@ -84,13 +69,38 @@ public final class TorchLearner implements Learner {
                 .in(precision);
         int context = ModelEngine.contextLength(model, engine);
         TorchSetting setting = options.device() instanceof Device.Cuda gpu
-                ? TorchSetting.ofGpu(model, engine, gpu, context)
+                ? ofGpu(model, heads, options, engine, gpu, context)
                 : TorchSetting.ofProcessor(model, ActivationRange.ofProcessor());
         return new TorchLearner(model, heads, options, context, setting);
     }
 
+    private static TorchSetting ofGpu(
+            PackedModel model,
+            DraftLayout heads,
+            LearnerOptions options,
+            EngineOptions engine,
+            Device.Cuda gpu,
+            int context) {
+        TorchSetting setting = TorchSetting.ofGpu(model, engine, gpu, context);
+        try {
+            Arithmetic arithmetic = setting.arithmetic();
+            Architecture shape = model.architecture();
+            LearningMemory.of(
+                            MemoryPlan.of(MemoryPlan.Model.of(model), engine, context, arithmetic),
+                            shape,
+                            heads,
+                            new LearningLayout(shape, heads).parameters(),
+                            options,
+                            arithmetic)
+                    .check(setting.scriptDevice(), Cuda.load().memory());
+            return setting;
+        } catch (RuntimeException e) {
+            setting.close();
+            throw e;
+        }
+    }
+
     TorchLearner(PackedModel model, DraftLayout heads, LearnerOptions options, int context, TorchSetting setting) {
-        this.options = options;
         this.draft = heads;
         this.context = context;
         device = setting.scriptDevice();
@@ -105,9 +115,8 @@ public final class TorchLearner implements Learner {
                     heads.forkedLayers() + " decoder layers cannot be forked from a base of " + shape.layers());
         }
         vocabulary = shape.vocabSize();
-        hidden = shape.hiddenSize();
         boolean gpu = setting.device().isGpu();
-        long logits = options.chunkLogits() > 0 ? options.chunkLogits() : gpu ? GPU_CHUNK : PROCESSOR_CHUNK;
+        long logits = options.logitsAtOnce(gpu ? LearnerOptions.GPU_CHUNK : LearnerOptions.PROCESSOR_CHUNK);
         chunk = Math.clamp(logits / vocabulary, 1, Integer.MAX_VALUE);
         base = new FrozenBase(
                 model,
@@ -124,7 +133,7 @@ public final class TorchLearner implements Learner {
         try {
             DataType type =
                     options.precision() == LearnerOptions.Precision.DOUBLE ? DataType.FLOAT64 : DataType.FLOAT32;
-            learned = new LearnedTensors(layout.parameters(), manager, type, values);
+            learned = new LearnedTensors(layout.parameters(), manager, script, type, values);
             table = values.keep(manager.create(
                     Rotary.table(shape, context, context),
                     new Shape(context, shape.headDim() / 2, 2),
@@ -156,18 +165,11 @@ public final class TorchLearner implements Learner {
         batch.forEach(this::check);
         List<int[]> texts = batch.stream().map(Sample::tokens).toList();
         int rows = texts.stream().mapToInt(text -> text.length).sum();
-        TorchStates states = room(rows);
         try {
-            base.read(texts, states.read());
-            return states;
+            return new TorchStates(base.read(texts, rows), rows);
         } catch (RuntimeException e) {
-            states.close();
             throw told(e);
         }
-    }
-
-    private TorchStates room(int rows) {
-        return new TorchStates(base.room(rows), rows);
     }
 
     /** A wrong token would end a GPU's whole process. */
@@ -183,43 +185,22 @@ public final class TorchLearner implements Learner {
         }
     }
 
-    /** Halves where the base computes in halves, which then are the states; else singles. Normed states only to distill from. */
     @Override
     public int bytesPerToken() {
-        return (options.distills() ? 2 : 1) * hidden * storedType().getNumOfBytes();
-    }
-
-    private DataType storedType() {
-        return base.isHalf() ? DataType.FLOAT16 : DataType.FLOAT32;
+        return base.bytesPerToken();
     }
 
     @Override
     public byte[] stored(States states) {
-        FrozenBase.Read read = ((TorchStates) states).read();
-        try (Values scope = new Values()) {
-            IValue joined =
-                    scope.keep(script.call("joined", scope.tensors(read.tensors()), scope.of(base.isHalf() ? 5 : 6)));
-            return scope.keep(joined.toTensor(manager)).toByteArray();
-        }
+        return base.stored(((TorchStates) states).read());
     }
 
     @Override
     public States restore(List<Sample> batch, byte[] stored) {
         int rows = batch.stream().mapToInt(sample -> sample.tokens().length).sum();
-        if (stored.length != (long) rows * bytesPerToken()) {
-            throw new IllegalArgumentException(stored.length + " bytes are not the states of " + rows + " tokens of "
-                    + bytesPerToken() + " bytes each");
-        }
-        TorchStates states = room(rows);
-        try (Arena memory = Arena.ofConfined();
-                Values scope = new Values()) {
-            MemorySegment bytes = memory.allocate(stored.length, Long.BYTES).copyFrom(MemorySegment.ofArray(stored));
-            Shape size = new Shape(rows, bytesPerToken() / storedType().getNumOfBytes());
-            IValue joined = scope.of(scope.keep(Matrices.tensor(manager, bytes, size, storedType())));
-            scope.keep(script.call("split", joined, scope.tensors(states.read().tensors())));
-            return states;
+        try {
+            return new TorchStates(base.restore(rows, stored), rows);
         } catch (RuntimeException e) {
-            states.close();
             throw told(e);
         }
     }
@@ -245,7 +226,7 @@ public final class TorchLearner implements Learner {
             throw new IllegalArgumentException("states of " + states.rows() + " tokens with a batch of " + rows.rows());
         }
         if (rows.labels() == 0) {
-            return sums(new double[heads() * SUMS], rows.counts());
+            return rows.noSums();
         }
         try (Values scope = new Values()) {
             NDList arguments = new NDList(
@@ -258,22 +239,10 @@ public final class TorchLearner implements Learner {
             arguments.addAll(learned.inputs());
             states.read().finals().ifPresent(arguments::add);
             NDArray result = scope.own(script.forward(arguments, gradients));
-            return sums(result.toDoubleArray(), rows.counts());
+            return rows.sums(result.toDoubleArray());
         } catch (RuntimeException e) {
             throw told(e);
         }
-    }
-
-    private static List<HeadSums> sums(double[] all, int[] counts) {
-        List<HeadSums> sums = new ArrayList<>(counts.length);
-        for (int head = 0; head < counts.length; head++) {
-            long[] hits = new long[HeadSums.RANKS];
-            for (int rank = 0; rank < hits.length; rank++) {
-                hits[rank] = Math.round(all[head * SUMS + 1 + rank]);
-            }
-            sums.add(new HeadSums(counts[head], all[head * SUMS], hits));
-        }
-        return sums;
     }
 
     @Override
@@ -301,50 +270,17 @@ public final class TorchLearner implements Learner {
 
     /** The gradient so far. */
     void exportGradient(Parameter parameter, FloatBuffer into) {
-        export(learned.gradient(parameter), parameter, into);
+        learned.exportGradient(parameter, into);
     }
 
     @Override
     public void export(Parameter parameter, Part part, FloatBuffer into) {
-        export(learned.tensor(parameter, part), parameter, into);
-    }
-
-    private void export(PtNDArray tensor, Parameter parameter, FloatBuffer into) {
-        copied(parameter, (from, to) -> {
-            try (Values scope = new Values()) {
-                IValue rows = scope.keep(script.call("rows", scope.of(tensor), scope.of(from), scope.of(to)));
-                into.put(scope.keep(rows.toTensor(manager)).toFloatArray());
-            }
-        });
+        learned.export(parameter, part, into);
     }
 
     @Override
     public void set(Parameter parameter, Part part, FloatBuffer from) {
-        PtNDArray tensor = learned.tensor(parameter, part);
-        long columns = tensor.getShape().size() / parameter.shape()[0];
-        copied(parameter, (row, end) -> {
-            try (Values scope = new Values()) {
-                float[] numbers = new float[Math.toIntExact((end - row) * columns)];
-                from.get(numbers);
-                Shape size = parameter.shape().length == 1 ? new Shape(end - row) : new Shape(end - row, columns);
-                PtNDArray rows = scope.keep(manager.create(numbers, size));
-                scope.keep(script.call("put", scope.of(tensor), scope.of(row), scope.of(rows)));
-            }
-        });
-    }
-
-    /** What copies rows from one to before another. */
-    private interface RowCopy {
-        void copy(long from, long to);
-    }
-
-    private static void copied(Parameter parameter, RowCopy copy) {
-        int rows = parameter.shape()[0];
-        int columns = parameter.shape().length == 1 ? 1 : parameter.shape()[1];
-        int step = Math.max(1, COPIED / columns);
-        for (int row = 0; row < rows; row += step) {
-            copy.copy(row, Math.min(rows, row + step));
-        }
+        learned.set(parameter, part, from);
     }
 
     private RuntimeException told(RuntimeException e) {

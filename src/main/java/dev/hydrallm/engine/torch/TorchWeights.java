@@ -115,9 +115,9 @@ final class TorchWeights {
     }
 
     private PtNDArray signs() {
-        try (NDArray signs = manager.create(new float[] {1, -1}, new Shape(2, 1))) {
-            return values.keep(signs.toType(setting.arithmetic().linearType(), true));
-        }
+        // Kept, too: of the same type the other may be the same memory, which is Java's.
+        PtNDArray signs = values.keep(manager.create(new float[] {1, -1}, new Shape(2, 1)));
+        return values.keep(signs.toType(setting.arithmetic().linearType(), true));
     }
 
     private PtNDArray floor(int size) {

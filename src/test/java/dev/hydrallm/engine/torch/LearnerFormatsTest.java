@@ -236,7 +236,7 @@ class LearnerFormatsTest {
         }
     }
 
-    private static float[] lmHead(PackedModel model) {
+    static float[] lmHead(PackedModel model) {
         ByteBuffer bytes = model.tensor("lm_head.weight").data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
         if (model.manifest().quantization().containsValue(WeightFormat.F32)) {
             float[] values = new float[bytes.remaining() / Float.BYTES];
