@@ -5,14 +5,16 @@ import picocli.CommandLine.Command;
 @Command(
         name = "eval",
         sortOptions = false,
-        description = "Measures how good a model's expectations are, and what quantization does to them.",
-        subcommands = {PerplexityCommand.class, CompareCommand.class},
+        description = "Measures how good a model's expectations and answers are, and what quantization does to them.",
+        subcommands = {PerplexityCommand.class, CompareCommand.class, QualityCommand.class, MtBenchCommand.class},
         footer = {
             "",
             "Perplexity says how well one model foresees a text. A comparison says how far one model's expectations are"
                     + " from another's, which shows small damage that perplexity averages away.",
             "",
             "Example:  hydra eval perplexity --text held-out.py",
-            "          hydra eval compare packs/none packs/int8 --text held-out.py"
+            "          hydra eval compare packs/none packs/int8 --text held-out.py",
+            "          hydra eval quality packs/none packs/int8 --set summaries.json",
+            "          hydra eval mtbench --questions question.jsonl --output answers.jsonl"
         })
 final class EvalCommand {}
