@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydrallm.charts;
+
+import org.jspecify.annotations.NullMarked;
