@@ -1,7 +1,7 @@
 package dev.hydrallm.cli;
 
 import dev.hydrallm.evaluation.AnswerQuality;
-import dev.hydrallm.evaluation.PromptSet;
+import dev.hydrallm.evaluation.ReferenceSet;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -123,9 +123,9 @@ final class QualityCommand implements Callable<Integer> {
         if (maxNewTokens < 1) {
             throw new IllegalArgumentException("--max-new-tokens must be at least 1");
         }
-        List<PromptSet> read = new ArrayList<>();
+        List<ReferenceSet> read = new ArrayList<>();
         for (Path set : sets) {
-            read.add(PromptSet.read(set));
+            read.add(ReferenceSet.read(set));
         }
         List<ModelQuality> results = new ArrayList<>();
         for (ModelOptions each : models.each()) {
@@ -137,12 +137,12 @@ final class QualityCommand implements Callable<Integer> {
         return 0;
     }
 
-    private List<AnswerQuality> measure(TextModel model, ModelOptions options, List<PromptSet> read) {
+    private List<AnswerQuality> measure(TextModel model, ModelOptions options, List<ReferenceSet> read) {
         ModelAnswerer answerer = new ModelAnswerer(
                 model, Models.speculation(model, options), raw ? ModelAnswerer.Style.RAW : ModelAnswerer.Style.CHAT);
         AnswerQuality.Check check = skipCheck ? AnswerQuality.Check.NOTHING : AnswerQuality.Check.DRAFTS;
         List<AnswerQuality> qualities = new ArrayList<>();
-        for (PromptSet set : read) {
+        for (ReferenceSet set : read) {
             Progress progress = new Progress("Answering " + set.name());
             qualities.add(AnswerQuality.of(
                     answerer,

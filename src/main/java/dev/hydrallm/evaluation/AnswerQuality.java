@@ -3,7 +3,7 @@ package dev.hydrallm.evaluation;
 import dev.hydrallm.evaluation.Answerer.Answer;
 import dev.hydrallm.evaluation.Answerer.Drafting;
 import dev.hydrallm.evaluation.Answerer.Question;
-import dev.hydrallm.evaluation.PromptSet.Prompt;
+import dev.hydrallm.evaluation.ReferenceSet.Item;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -90,14 +90,14 @@ public record AnswerQuality(
      * @param maxTokens most tokens of an answer
      * @param done told how many prompts of the set are done
      */
-    public static AnswerQuality of(Answerer model, PromptSet set, int maxTokens, Check check, IntConsumer done) {
+    public static AnswerQuality of(Answerer model, ReferenceSet set, int maxTokens, Check check, IntConsumer done) {
         boolean checks = check == Check.DRAFTS && model.drafts();
         DraftCheck checked = new DraftCheck(0, 0, 0);
         List<Scored> answers = new ArrayList<>();
         int withoutReference = 0;
         int tooLong = 0;
         int seen = 0;
-        for (Prompt prompt : set.prompts()) {
+        for (Item prompt : set.prompts()) {
             if (prompt.reference().isEmpty()) {
                 withoutReference++;
             } else {

@@ -17,7 +17,7 @@ import java.util.Optional;
  *
  * @param name the file's, without its ending
  */
-public record PromptSet(String name, List<Prompt> prompts) {
+public record ReferenceSet(String name, List<Item> prompts) {
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
@@ -27,9 +27,9 @@ public record PromptSet(String name, List<Prompt> prompts) {
      *
      * @param reference the right answer, where there is one
      */
-    public record Prompt(String text, Optional<String> reference) {}
+    public record Item(String text, Optional<String> reference) {}
 
-    public PromptSet {
+    public ReferenceSet {
         prompts = List.copyOf(prompts);
     }
 
@@ -38,7 +38,7 @@ public record PromptSet(String name, List<Prompt> prompts) {
      *
      * @throws IllegalArgumentException naming the file and what is wrong with it
      */
-    public static PromptSet read(Path file) throws IOException {
+    public static ReferenceSet read(Path file) throws IOException {
         JsonNode json;
         try {
             json = JSON.readTree(Files.readAllBytes(file));
@@ -49,7 +49,7 @@ public record PromptSet(String name, List<Prompt> prompts) {
             throw new IllegalArgumentException(file + " is no set of prompts: it must be a list of objects with a"
                     + " \"prompt\" and a \"gt\", the right answer or null");
         }
-        List<Prompt> prompts = new ArrayList<>();
+        List<Item> prompts = new ArrayList<>();
         for (JsonNode entry : json) {
             JsonNode prompt = entry.path("prompt");
             JsonNode truth = entry.path("gt");
@@ -60,10 +60,10 @@ public record PromptSet(String name, List<Prompt> prompts) {
                 throw new IllegalArgumentException(
                         file + ": the \"gt\" of entry " + (prompts.size() + 1) + " must be a text or null");
             }
-            prompts.add(new Prompt(
+            prompts.add(new Item(
                     prompt.textValue(), Optional.ofNullable(truth.textValue()).filter(text -> !text.isBlank())));
         }
         String name = file.getFileName().toString();
-        return new PromptSet(name.endsWith(".json") ? name.substring(0, name.length() - 5) : name, prompts);
+        return new ReferenceSet(name.endsWith(".json") ? name.substring(0, name.length() - 5) : name, prompts);
     }
 }
