@@ -5,14 +5,17 @@ import picocli.CommandLine.Command;
 @Command(
         name = "eval",
         sortOptions = false,
-        description = "Measures how good a model's expectations are, and what quantization does to them.",
-        subcommands = {PerplexityCommand.class, CompareCommand.class},
+        description =
+                "Measures how good a model's expectations are, what quantization does to them, and what its draft heads"
+                        + " foresee.",
+        subcommands = {PerplexityCommand.class, CompareCommand.class, HeadsCommand.class},
         footer = {
             "",
             "Perplexity says how well one model foresees a text. A comparison says how far one model's expectations are"
                     + " from another's, which shows small damage that perplexity averages away.",
             "",
             "Example:  hydra eval perplexity --text held-out.py",
-            "          hydra eval compare packs/none packs/int8 --text held-out.py"
+            "          hydra eval compare packs/none packs/int8 --text held-out.py",
+            "          hydra eval heads --text held-out.py"
         })
 final class EvalCommand {}
