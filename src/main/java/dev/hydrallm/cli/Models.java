@@ -100,6 +100,7 @@ final class Models {
      * @param window most tokens of a window
      */
     static DraftReader draftReader(PackedModel pack, ModelOptions options, int window) {
+        ModelDraftReader.checkHeads(pack);
         loadNatives(pack, options);
         return ModelDraftReader.load(pack, engineOptions(options).withContextLength(window));
     }

@@ -37,16 +37,21 @@ public final class ModelDraftReader implements DraftReader {
      * @throws IllegalArgumentException if the model has no draft heads, or the options ask for what it cannot do
      */
     public static ModelDraftReader load(PackedModel model, EngineOptions options) {
+        checkHeads(model);
         int heads = model.draft().heads();
-        if (heads == 0) {
-            throw new IllegalArgumentException(
-                    model.manifest().name() + " has no draft heads: give a model that was packed with some");
-        }
         int window = ModelEngine.contextLength(model, options);
         int vocabulary = model.architecture().vocabSize();
         int chunk = Math.clamp(MOST_VALUES / ((long) vocabulary * heads), 1, options.prefillChunk());
         DecoderProgram program = Programs.load(model, options.withSlots(1), window);
         return new ModelDraftReader(program, new WindowBounds(window, vocabulary, chunk), heads);
+    }
+
+    /** @throws IllegalArgumentException if a model has no draft heads */
+    public static void checkHeads(PackedModel model) {
+        if (model.draft().heads() == 0) {
+            throw new IllegalArgumentException(
+                    model.manifest().name() + " has no draft heads: give a model that was packed with some");
+        }
     }
 
     @Override
