@@ -46,7 +46,11 @@ public final class ModelDraftReader implements DraftReader {
         return new ModelDraftReader(program, new WindowBounds(window, vocabulary, chunk), heads);
     }
 
-    /** @throws IllegalArgumentException if a model has no draft heads */
+    /**
+     * Refuses a model that has nothing to ask.
+     *
+     * @throws IllegalArgumentException if it has no draft heads
+     */
     public static void checkHeads(PackedModel model) {
         if (model.draft().heads() == 0) {
             throw new IllegalArgumentException(
