@@ -5,10 +5,12 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.engine.GpuFigures;
+import dev.hydrallm.engine.ModelDraftReader;
 import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.engine.ModelScorer;
 import dev.hydrallm.engine.Programs;
 import dev.hydrallm.engine.torch.TorchNatives;
+import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.NamedTrees;
@@ -90,6 +92,17 @@ final class Models {
     static Scorer scorer(PackedModel pack, ModelOptions options, int window) {
         loadNatives(pack, options);
         return ModelScorer.load(pack, engineOptions(options).withContextLength(window));
+    }
+
+    /**
+     * Makes a reader of text by base and draft heads, on the calling thread, which will own it.
+     *
+     * @param window most tokens of a window
+     */
+    static DraftReader draftReader(PackedModel pack, ModelOptions options, int window) {
+        ModelDraftReader.checkHeads(pack);
+        loadNatives(pack, options);
+        return ModelDraftReader.load(pack, engineOptions(options).withContextLength(window));
     }
 
     /** The most tokens of a sequence. */

@@ -1,0 +1,116 @@
+package dev.hydrallm.evaluation;
+
+import static dev.hydrallm.evaluation.PageParts.NOTHING;
+import static dev.hydrallm.evaluation.PageParts.number;
+
+import dev.hydrallm.charts.BarChart;
+import dev.hydrallm.charts.Page;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/** The section of an {@link EvaluationPage} about answers to prompts. */
+final class AnswerSections {
+    private static final int EXAMPLES = 3;
+    private static final List<String> SCORES = List.of("BLEU-2", "ROUGE-1", "ROUGE-2", "ROUGE-L");
+
+    private AnswerSections() {}
+
+    /** A chart, a row for each model and some answers, by set. */
+    static void quality(Page page, List<ModelEvaluation> models) {
+        Set<String> sets = new LinkedHashSet<>();
+        models.forEach(model -> model.quality().forEach((set, part) -> part.found()
+                .filter(found -> !found.answers().isEmpty())
+                .ifPresent(found -> sets.add(set))));
+        if (sets.isEmpty()) {
+            return;
+        }
+        page.section("Answers");
+        List<String> charts = new ArrayList<>();
+        List<List<String>> rows = new ArrayList<>();
+        for (String set : sets) {
+            List<BarChart.Series> series = new ArrayList<>();
+            for (ModelEvaluation model : models) {
+                of(model, set).ifPresent(found -> {
+                    series.add(new BarChart.Series(model.name(), scores(found)));
+                    rows.add(row(model.name(), found));
+                });
+            }
+            charts.add(new BarChart(set, "%", SCORES, series).svg());
+        }
+        page.charts(charts);
+        page.table(
+                List.of(
+                        "model",
+                        "set",
+                        "answers",
+                        "BLEU-2 %",
+                        "ROUGE-1 %",
+                        "ROUGE-2 %",
+                        "ROUGE-L %",
+                        "tokens",
+                        "tokens/step",
+                        "same without drafts"),
+                rows);
+        page.note("Means over the answers of a set; ROUGE is F1. Few answers make a difference of some points chance.");
+        sets.forEach(set -> examples(page, models, set));
+    }
+
+    private static Optional<AnswerQuality> of(ModelEvaluation model, String set) {
+        Part<AnswerQuality> part = model.quality().get(set);
+        return part == null ? Optional.empty() : part.found();
+    }
+
+    private static double[] scores(AnswerQuality found) {
+        return new double[] {
+            100 * found.bleu2(), 100 * found.rouge1(), 100 * found.rouge2(), 100 * found.rougeL()
+        };
+    }
+
+    private static List<String> row(String model, AnswerQuality found) {
+        List<String> row = new ArrayList<>(
+                List.of(model, found.set(), String.valueOf(found.answers().size())));
+        for (double score : scores(found)) {
+            row.add(number(score, 2));
+        }
+        AnswerQuality.DraftCheck check = found.check();
+        row.add(String.valueOf(found.tokens()));
+        row.add(number(found.tokensPerStep(), 2));
+        row.add(check == null ? NOTHING : check.same() + " of " + (check.same() + check.different()));
+        return row;
+    }
+
+    /** The first prompts with what everybody answered, folded away. */
+    private static void examples(Page page, List<ModelEvaluation> models, String set) {
+        StringBuilder html = new StringBuilder("<details><summary>First answers to ")
+                .append(Page.escaped(set))
+                .append("</summary>\n");
+        for (int i = 0; i < EXAMPLES; i++) {
+            for (ModelEvaluation model : models) {
+                int number = i;
+                of(model, set)
+                        .filter(found -> number < found.answers().size())
+                        .map(found -> found.answers().get(number))
+                        .ifPresent(answer -> html.append(model == models.getFirst() ? asked(answer) : "")
+                                .append(said(model.name(), answer.answer())));
+            }
+        }
+        page.markup(html.append("</details>\n").toString());
+    }
+
+    private static String asked(AnswerQuality.Scored answer) {
+        return said("asked", answer.prompt()) + said("right", answer.reference());
+    }
+
+    private static String said(String who, String what) {
+        return "<p class=\"soft\">" + Page.escaped(who) + "</p><pre style=\"white-space:pre-wrap\">"
+                + Page.escaped(printable(what)) + "</pre>\n";
+    }
+
+    /** Without the control characters that markup cannot hold. */
+    private static String printable(String text) {
+        return text.replaceAll("[\\p{Cntrl}&&[^\\n\\t]]", "\uFFFD");
+    }
+}

@@ -1,0 +1,222 @@
+package dev.hydrallm.evaluation;
+
+import static dev.hydrallm.evaluation.PageParts.bars;
+import static dev.hydrallm.evaluation.PageParts.cell;
+import static dev.hydrallm.evaluation.PageParts.names;
+import static dev.hydrallm.evaluation.PageParts.number;
+import static dev.hydrallm.evaluation.PageParts.spread;
+import static dev.hydrallm.evaluation.PageParts.values;
+
+import dev.hydrallm.charts.BarChart;
+import dev.hydrallm.charts.Page;
+import dev.hydrallm.decoding.Speculation;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.ToLongFunction;
+
+/** All that was measured of several models, on one page that needs nothing else. */
+public final class EvaluationPage {
+    private final List<ModelEvaluation> models;
+    private final Page page = new Page("Models compared");
+
+    private EvaluationPage(List<ModelEvaluation> models) {
+        this.models = models;
+    }
+
+    /**
+     * The page as HTML.
+     *
+     * @param setting what everything was measured on and when, in a sentence
+     * @param method how, a paragraph each
+     * @param commands that measure it again
+     */
+    public static String html(
+            List<ModelEvaluation> models, String setting, List<String> method, List<String> commands) {
+        EvaluationPage page = new EvaluationPage(models);
+        page.beginning(setting);
+        page.overview();
+        page.speed();
+        ExpectationSections.foresight(page.page, models);
+        ExpectationSections.heads(page.page, models);
+        AnswerSections.quality(page.page, models);
+        page.sizes();
+        page.gaps();
+        page.page.section("How it was measured");
+        method.forEach(page.page::paragraph);
+        page.page.code(String.join("\n", commands));
+        return page.page.html();
+    }
+
+    private void beginning(String setting) {
+        page.note(setting);
+        StringBuilder list = new StringBuilder("<ul class=\"headline\">\n");
+        Headline.of(models)
+                .forEach(sentence ->
+                        list.append("<li>").append(Page.escaped(sentence)).append("</li>\n"));
+        page.markup(list.append("</ul>\n").toString());
+    }
+
+    private void overview() {
+        page.section("Overview");
+        page.table(
+                List.of(
+                        "model",
+                        "MB",
+                        "bits a weight",
+                        "heads",
+                        "load s",
+                        "perplexity",
+                        "plain tokens/s",
+                        "tokens/s",
+                        "times plain",
+                        "tokens/step"),
+                models.stream()
+                        .map(model -> List.of(
+                                model.name(),
+                                cell(model.profile(), profile -> number(profile.bytes() / 1e6, 1)),
+                                cell(model.profile(), profile -> number(profile.bitsPerWeight(), 2)),
+                                cell(model.profile(), EvaluationPage::headsOf),
+                                cell(model.load(), load -> number(load.loaded().median(), 2)),
+                                cell(model.foresight(), found -> number(found.perplexity().value(), 3)),
+                                cell(model.plain(), line -> spread(line.tokensPerSecond())),
+                                cell(model.usual(), line -> spread(line.tokensPerSecond())),
+                                cell(model.usual(), line -> number(line.ratio().mean(), 2)),
+                                cell(model.usual(), line -> number(line.tokensPerStep(), 2))))
+                        .toList());
+    }
+
+    private static String headsOf(ModelEvaluation.Profile profile) {
+        return profile.heads() == 0
+                ? "0"
+                : profile.heads() + (profile.forkedLayers() == 0 ? "" : " on " + profile.forkedLayers() + " layers");
+    }
+
+    private void speed() {
+        if (models.stream().allMatch(model -> model.speed().found().isEmpty())) {
+            return;
+        }
+        page.section("Speed");
+        page.charts(List.of(
+                new BarChart(
+                                "Tokens a second",
+                                "tokens/s",
+                                names(models),
+                                List.of(
+                                        speeds("plain", ModelEvaluation::plain),
+                                        speeds("with drafts", ModelEvaluation::usual)))
+                        .svg(),
+                bars("Tokens a step, with drafts", "tokens/step", models, model -> model.usual()
+                        .map(SpeedBenchmark.Line::tokensPerStep))));
+        List<List<String>> rows = new ArrayList<>();
+        models.forEach(model -> model.speed()
+                .found()
+                .ifPresent(lines -> lines.forEach(line -> rows.add(List.of(
+                        model.name(),
+                        way(line),
+                        spread(line.tokensPerSecond()),
+                        number(line.ratio().mean(), 2) + " ± " + number(line.ratio().deviation(), 2),
+                        number(line.tokensPerStep(), 2),
+                        number(100 * line.overhead(), 1),
+                        line.sameIds() ? "yes" : "no")))));
+        page.table(
+                List.of("model", "drafts", "tokens/s", "times plain", "tokens/step", "overhead %", "same tokens"), rows);
+    }
+
+    private BarChart.Series speeds(String name, Function<ModelEvaluation, Optional<SpeedBenchmark.Line>> line) {
+        return new BarChart.Series(
+                name,
+                values(models, model -> line.apply(model).map(each -> each.tokensPerSecond().mean())),
+                Arrays.stream(values(models, model -> line.apply(model).map(each -> each.tokensPerSecond().deviation())))
+                        .map(error -> Double.isNaN(error) ? 0 : error)
+                        .toArray());
+    }
+
+    private static String way(SpeedBenchmark.Line line) {
+        if (line.nodes() == 1) {
+            return "none";
+        }
+        return (line.extent() == Speculation.Extent.ADAPTIVE ? "up to " : "always ") + (line.nodes() - 1);
+    }
+
+    private void sizes() {
+        List<ModelEvaluation> measured =
+                models.stream().filter(model -> model.profile().found().isPresent()).toList();
+        if (measured.isEmpty()) {
+            return;
+        }
+        page.section("Size and load");
+        page.charts(List.of(
+                new BarChart(
+                                "Weights",
+                                "MB",
+                                names(measured),
+                                List.of(
+                                        new BarChart.Series(
+                                                "base",
+                                                megabytes(measured, profile -> profile.bytes() - profile.draftBytes())),
+                                        new BarChart.Series(
+                                                "for drafting",
+                                                megabytes(measured, ModelEvaluation.Profile::draftBytes))))
+                        .svg(),
+                bars("Until an engine is ready, from the page cache", "s", models, model -> model.load()
+                        .found()
+                        .map(load -> load.loaded().median()))));
+        List<List<String>> rows = new ArrayList<>();
+        measured.forEach(model -> model.profile().found().orElseThrow().groups().forEach(group -> rows.add(List.of(
+                model.name(),
+                group.group().name().toLowerCase(Locale.ROOT).replace('_', ' '),
+                group.format().toString(),
+                number(group.weights() / 1e6, 2),
+                number(group.bitsPerWeight(), 2),
+                number(group.bytes() / 1e6, 2)))));
+        page.table(List.of("model", "group", "format", "million weights", "bits each", "MB"), rows);
+        page.table(
+                List.of("model", "load s", "verified GB/s", "of a plain read %", "peak MiB"),
+                models.stream()
+                        .map(model -> List.of(
+                                model.name(),
+                                cell(model.load(), load -> spread(load.loaded())),
+                                cell(model.load(), load -> number(load.verified().median(), 2)),
+                                cell(model.load(), load -> number(100 * load.ofPlain().median(), 0)),
+                                cell(model.load(), load -> number(load.peakMebibytes(), 0))))
+                        .toList());
+    }
+
+    private static double[] megabytes(
+            List<ModelEvaluation> measured, ToLongFunction<ModelEvaluation.Profile> bytes) {
+        return values(measured, model -> model.profile().found().map(profile -> bytes.applyAsLong(profile) / 1e6));
+    }
+
+    /** What is missing and why: a reason that all models share is told once. */
+    private void gaps() {
+        Map<String, List<String>> reasons = new LinkedHashMap<>();
+        for (ModelEvaluation model : models) {
+            Map<String, Part<?>> parts = new LinkedHashMap<>();
+            parts.put("size", model.profile());
+            parts.put("load", model.load());
+            parts.put("foresight", model.foresight());
+            parts.put("divergence", model.fidelity());
+            parts.put("draft heads", model.heads());
+            parts.put("speed", model.speed());
+            model.quality().forEach((set, part) -> parts.put("answers to " + set, part));
+            parts.forEach((what, part) -> part.missing()
+                    .ifPresent(reason -> reasons.computeIfAbsent(what + ": " + reason, each -> new ArrayList<>())
+                            .add(model.name())));
+        }
+        if (!reasons.isEmpty()) {
+            page.section("What is missing");
+            StringBuilder list = new StringBuilder("<ul class=\"soft\">\n");
+            reasons.forEach((reason, who) -> list.append("<li>")
+                    .append(Page.escaped(
+                            (who.size() == models.size() ? "all models" : String.join(", ", who)) + ", " + reason))
+                    .append("</li>\n"));
+            page.markup(list.append("</ul>\n").toString());
+        }
+    }
+}
