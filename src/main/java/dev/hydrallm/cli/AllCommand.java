@@ -207,7 +207,7 @@ final class AllCommand implements Callable<Integer> {
     private static void write(Path file, String content) throws IOException {
         Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
         Files.createDirectories(folder);
-        Path half = Files.createTempFile(folder, ".report", ".html");
+        Path half = folder.resolve("." + file.getFileName() + "." + ProcessHandle.current().pid());
         try {
             Files.writeString(half, content);
             Files.move(half, file, StandardCopyOption.REPLACE_EXISTING);

@@ -1,11 +1,12 @@
 package dev.hydrallm.evaluation;
 
 import static dev.hydrallm.evaluation.PageParts.NOTHING;
+import static dev.hydrallm.evaluation.PageParts.bars;
 import static dev.hydrallm.evaluation.PageParts.number;
 
-import dev.hydrallm.charts.BarChart;
 import dev.hydrallm.charts.Page;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -31,14 +32,10 @@ final class AnswerSections {
         List<String> charts = new ArrayList<>();
         List<List<String>> rows = new ArrayList<>();
         for (String set : sets) {
-            List<BarChart.Series> series = new ArrayList<>();
-            for (ModelEvaluation model : models) {
-                of(model, set).ifPresent(found -> {
-                    series.add(new BarChart.Series(model.name(), scores(found)));
-                    rows.add(row(model.name(), found));
-                });
-            }
-            charts.add(new BarChart(set, "%", SCORES, series).svg());
+            charts.add(bars(set, "%", SCORES, models, model -> of(model, set)
+                    .map(AnswerSections::scores)
+                    .orElseGet(AnswerSections::nothing)));
+            models.forEach(model -> of(model, set).ifPresent(found -> rows.add(row(model.name(), found))));
         }
         page.charts(charts);
         page.table(
@@ -52,9 +49,9 @@ final class AnswerSections {
                         "ROUGE-L %",
                         "tokens",
                         "tokens/step",
-                        "same without drafts"),
+                        "same"),
                 rows);
-        page.note("Means over the answers of a set; ROUGE is F1. Few answers make a difference of some points chance.");
+        page.note("Means over the answers of a set; ROUGE is F1. Same are answers whose every token is the same without drafts. Few answers make a difference of some points chance.");
         sets.forEach(set -> examples(page, models, set));
     }
 
@@ -63,10 +60,16 @@ final class AnswerSections {
         return part == null ? Optional.empty() : part.found();
     }
 
+    /** In percent; what NLTK leaves of a score of nothing is nothing. */
     private static double[] scores(AnswerQuality found) {
-        return new double[] {
-            100 * found.bleu2(), 100 * found.rouge1(), 100 * found.rouge2(), 100 * found.rougeL()
-        };
+        double bleu2 = found.bleu2() < 1e-9 ? 0 : found.bleu2();
+        return new double[] {100 * bleu2, 100 * found.rouge1(), 100 * found.rouge2(), 100 * found.rougeL()};
+    }
+
+    private static double[] nothing() {
+        double[] nothing = new double[SCORES.size()];
+        Arrays.fill(nothing, Double.NaN);
+        return nothing;
     }
 
     private static List<String> row(String model, AnswerQuality found) {

@@ -2,12 +2,10 @@ package dev.hydrallm.evaluation;
 
 import static dev.hydrallm.evaluation.PageParts.bars;
 import static dev.hydrallm.evaluation.PageParts.cell;
-import static dev.hydrallm.evaluation.PageParts.names;
 import static dev.hydrallm.evaluation.PageParts.number;
+import static dev.hydrallm.evaluation.PageParts.orNaN;
 import static dev.hydrallm.evaluation.PageParts.spread;
-import static dev.hydrallm.evaluation.PageParts.values;
 
-import dev.hydrallm.charts.BarChart;
 import dev.hydrallm.charts.Page;
 import dev.hydrallm.decoding.Speculation;
 import java.util.ArrayList;
@@ -103,16 +101,20 @@ public final class EvaluationPage {
         }
         page.section("Speed");
         page.charts(List.of(
-                new BarChart(
-                                "Tokens a second",
-                                "tokens/s",
-                                names(models),
-                                List.of(
-                                        speeds("plain", ModelEvaluation::plain),
-                                        speeds("with drafts", ModelEvaluation::usual)))
-                        .svg(),
-                bars("Tokens a step, with drafts", "tokens/step", models, model -> model.usual()
-                        .map(SpeedBenchmark.Line::tokensPerStep))));
+                bars(
+                        "Tokens a second",
+                        "tokens/s",
+                        List.of("plain", "with drafts"),
+                        models,
+                        model -> speeds(model, line -> line.tokensPerSecond().mean()),
+                        model -> Arrays.stream(speeds(model, line -> line.tokensPerSecond().deviation()))
+                                .map(error -> Double.isNaN(error) ? 0 : error)
+                                .toArray()),
+                bars(
+                        "Tokens a step, with drafts",
+                        "tokens/step",
+                        models,
+                        model -> model.drafted().map(SpeedBenchmark.Line::tokensPerStep))));
         List<List<String>> rows = new ArrayList<>();
         models.forEach(model -> model.speed()
                 .found()
@@ -128,13 +130,8 @@ public final class EvaluationPage {
                 List.of("model", "drafts", "tokens/s", "times plain", "tokens/step", "overhead %", "same tokens"), rows);
     }
 
-    private BarChart.Series speeds(String name, Function<ModelEvaluation, Optional<SpeedBenchmark.Line>> line) {
-        return new BarChart.Series(
-                name,
-                values(models, model -> line.apply(model).map(each -> each.tokensPerSecond().mean())),
-                Arrays.stream(values(models, model -> line.apply(model).map(each -> each.tokensPerSecond().deviation())))
-                        .map(error -> Double.isNaN(error) ? 0 : error)
-                        .toArray());
+    private static double[] speeds(ModelEvaluation model, Function<SpeedBenchmark.Line, Double> figure) {
+        return new double[] {orNaN(model.plain().map(figure)), orNaN(model.drafted().map(figure))};
     }
 
     private static String way(SpeedBenchmark.Line line) {
@@ -152,18 +149,15 @@ public final class EvaluationPage {
         }
         page.section("Size and load");
         page.charts(List.of(
-                new BarChart(
-                                "Weights",
-                                "MB",
-                                names(measured),
-                                List.of(
-                                        new BarChart.Series(
-                                                "base",
-                                                megabytes(measured, profile -> profile.bytes() - profile.draftBytes())),
-                                        new BarChart.Series(
-                                                "for drafting",
-                                                megabytes(measured, ModelEvaluation.Profile::draftBytes))))
-                        .svg(),
+                bars(
+                        "Weights",
+                        "MB",
+                        List.of("base", "for drafting"),
+                        models,
+                        model -> new double[] {
+                            megabytes(model, profile -> profile.bytes() - profile.draftBytes()),
+                            megabytes(model, ModelEvaluation.Profile::draftBytes)
+                        }),
                 bars("Until an engine is ready, from the page cache", "s", models, model -> model.load()
                         .found()
                         .map(load -> load.loaded().median()))));
@@ -188,9 +182,8 @@ public final class EvaluationPage {
                         .toList());
     }
 
-    private static double[] megabytes(
-            List<ModelEvaluation> measured, ToLongFunction<ModelEvaluation.Profile> bytes) {
-        return values(measured, model -> model.profile().found().map(profile -> bytes.applyAsLong(profile) / 1e6));
+    private static double megabytes(ModelEvaluation model, ToLongFunction<ModelEvaluation.Profile> bytes) {
+        return orNaN(model.profile().found().map(profile -> bytes.applyAsLong(profile) / 1e6));
     }
 
     /** What is missing and why: a reason that all models share is told once. */

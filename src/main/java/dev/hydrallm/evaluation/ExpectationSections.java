@@ -5,20 +5,15 @@ import static dev.hydrallm.evaluation.PageParts.bars;
 import static dev.hydrallm.evaluation.PageParts.cell;
 import static dev.hydrallm.evaluation.PageParts.number;
 
-import dev.hydrallm.charts.BarChart;
 import dev.hydrallm.charts.LineChart;
 import dev.hydrallm.charts.Page;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /** The sections of an {@link EvaluationPage} about what models and their draft heads expect. */
 final class ExpectationSections {
-    /** As many as there are colours. */
-    private static final int MOST_CURVES = 8;
-
     private ExpectationSections() {}
 
     /** How well a text was foreseen, and how far the models are from the first. */
@@ -80,24 +75,18 @@ final class ExpectationSections {
                 .orElseThrow();
         List<String> groups =
                 IntStream.rangeClosed(1, most).mapToObj(head -> "head " + head).toList();
-        page.charts(List.of(
-                new BarChart(
-                                "The base's choice is the best guess",
-                                "top-1 %",
-                                groups,
-                                measured.stream()
-                                        .map(model -> new BarChart.Series(model.name(), top1(accuracy(model), most)))
-                                        .toList())
-                        .svg(),
-                new LineChart(
-                                "The base's choice is among the best guesses",
-                                "guesses",
-                                "%",
-                                measured.stream()
-                                        .flatMap(ExpectationSections::curves)
-                                        .limit(MOST_CURVES)
-                                        .toList())
-                        .svg()));
+        List<String> charts = new ArrayList<>();
+        charts.add(bars("The base's choice is the best guess", "top-1 %", groups, models, model -> top1(model, most)));
+        for (int head = 0; head < most; head++) {
+            int number = head;
+            charts.add(new LineChart(
+                            "Head " + (head + 1) + ": the base's choice is among the best guesses",
+                            "guesses",
+                            "%",
+                            models.stream().map(model -> curve(model, number)).toList())
+                    .svg());
+        }
+        page.charts(charts);
         List<List<String>> rows = new ArrayList<>();
         for (ModelEvaluation model : measured) {
             HeadAccuracy found = accuracy(model);
@@ -125,26 +114,27 @@ final class ExpectationSections {
         return model.heads().found().orElseThrow();
     }
 
-    private static double[] top1(HeadAccuracy accuracy, int heads) {
+    private static double[] top1(ModelEvaluation model, int heads) {
         double[] values = new double[heads];
         Arrays.fill(values, Double.NaN);
-        for (int head = 0; head < accuracy.ofBase().size(); head++) {
-            values[head] = 100 * accuracy.ofBase().get(head).top(1);
-        }
+        model.heads().found().ifPresent(found -> {
+            for (int head = 0; head < found.ofBase().size(); head++) {
+                values[head] = 100 * found.ofBase().get(head).top(1);
+            }
+        });
         return values;
     }
 
-    private static Stream<LineChart.Series> curves(ModelEvaluation model) {
-        List<RankHits> heads = accuracy(model).ofBase();
-        return IntStream.range(0, heads.size()).mapToObj(head -> {
-            int ranks = heads.get(head).hits().size();
-            return new LineChart.Series(
-                    model.name() + ", head " + (head + 1),
-                    IntStream.rangeClosed(1, ranks).asDoubleStream().toArray(),
-                    IntStream.rangeClosed(1, ranks)
-                            .mapToDouble(rank -> 100 * heads.get(head).top(rank))
-                            .toArray());
-        });
+    /** How often a head has it among its best guesses; a model without that head has an empty curve, in its colour. */
+    private static LineChart.Series curve(ModelEvaluation model, int head) {
+        List<RankHits> heads = model.heads().found().map(HeadAccuracy::ofBase).orElse(List.of());
+        int ranks = head < heads.size() ? heads.get(head).hits().size() : 0;
+        return new LineChart.Series(
+                model.name(),
+                IntStream.rangeClosed(1, ranks).asDoubleStream().toArray(),
+                IntStream.rangeClosed(1, ranks)
+                        .mapToDouble(rank -> 100 * heads.get(head).top(rank))
+                        .toArray());
     }
 
     private static String interval(RankHits hits) {

@@ -58,7 +58,8 @@ final class Headline {
         Part<AnswerQuality> part = model.quality().get(set);
         return part == null
                 ? Optional.empty()
-                : part.found().filter(quality -> !quality.answers().isEmpty());
+                : part.found()
+                        .filter(quality -> !quality.answers().isEmpty() && quality.bleu2() > SMALLEST_DIFFERENCE);
     }
 
     private void speed() {
@@ -87,7 +88,7 @@ final class Headline {
         } else if (winners.size() == 1) {
             sentences.add(winners.getFirst() + " is the fastest: " + reached + ".");
         } else {
-            sentences.add(String.join(" and ", winners) + " are the fastest, the same within what repeats differ by; "
+            sentences.add(listed(winners) + " are the fastest, the same within what repeats differ by; "
                     + winners.getFirst() + ": " + reached + ".");
         }
     }
@@ -117,11 +118,16 @@ final class Headline {
         List<ModelEvaluation> winners = measured.stream()
                 .filter(model -> value.applyAsDouble(model) - best < SMALLEST_DIFFERENCE)
                 .toList();
-        String names = String.join(
-                " and ", winners.stream().map(ModelEvaluation::name).toList());
-        String alone = winners.size() == 1 ? " " + what : " " + plural(what);
-        sentences.add(names + (models.size() == 1 ? "" : alone) + ": "
-                + reached.apply(part.apply(winners.getFirst()).orElseThrow()) + ".");
+        List<String> names = winners.stream().map(ModelEvaluation::name).toList();
+        String who = winners.size() == 1
+                ? names.getFirst() + (models.size() == 1 ? "" : " " + what)
+                : listed(names) + " " + plural(what) + ", alike";
+        sentences.add(who + ": " + reached.apply(part.apply(winners.getFirst()).orElseThrow()) + ".");
+    }
+
+    /** Names as a sentence lists them. */
+    private static String listed(List<String> names) {
+        return String.join(", ", names.subList(0, names.size() - 1)) + " and " + names.getLast();
     }
 
     private static String plural(String what) {

@@ -91,8 +91,13 @@ public record ModelEvaluation(
         return speed.found().map(List::getFirst);
     }
 
+    /** Decoding with drafts, as it usually does; nothing for a model that has no heads. */
+    public Optional<SpeedBenchmark.Line> drafted() {
+        return speed.found().filter(lines -> lines.size() > 1).map(lines -> lines.get(1));
+    }
+
     /** Decoding as it usually does: with drafts where it has heads. */
     public Optional<SpeedBenchmark.Line> usual() {
-        return speed.found().map(lines -> lines.get(Math.min(1, lines.size() - 1)));
+        return drafted().or(this::plain);
     }
 }

@@ -19,7 +19,7 @@ final class PageParts {
 
     /** Mean and standard deviation, with a digit more where numbers are small. */
     static String spread(Summary summary) {
-        int digits = summary.mean() < 20 ? 2 : summary.mean() < 200 ? 1 : 0;
+        int digits = summary.mean() < 20 ? 2 : summary.mean() < 100 ? 1 : 0;
         return number(summary.mean(), digits) + " ± " + number(summary.deviation(), digits);
     }
 
@@ -31,15 +31,38 @@ final class PageParts {
         return part.map(text).orElse(NOTHING);
     }
 
-    static List<String> names(List<ModelEvaluation> models) {
-        return models.stream().map(ModelEvaluation::name).toList();
+    /**
+     * Bars in groups. Every model has its bar and its place in the legend in every chart, so that it has the same colour in
+     * all of them.
+     *
+     * @param values of a model, one for each group, not a number where nothing was measured
+     */
+    static String bars(
+            String title,
+            String label,
+            List<String> groups,
+            List<ModelEvaluation> models,
+            Function<ModelEvaluation, double[]> values) {
+        return bars(title, label, groups, models, values, model -> new double[0]);
     }
 
-    /** A value for each model, not a number where there is none. */
-    static double[] values(List<ModelEvaluation> models, Function<ModelEvaluation, Optional<Double>> value) {
-        return models.stream()
-                .mapToDouble(model -> value.apply(model).orElse(Double.NaN))
-                .toArray();
+    /** The same with errors. */
+    static String bars(
+            String title,
+            String label,
+            List<String> groups,
+            List<ModelEvaluation> models,
+            Function<ModelEvaluation, double[]> values,
+            Function<ModelEvaluation, double[]> errors) {
+        return new BarChart(
+                        title,
+                        label,
+                        groups,
+                        models.stream()
+                                .map(model -> new BarChart.Series(
+                                        model.name(), values.apply(model), errors.apply(model)))
+                                .toList())
+                .svg();
     }
 
     /** A bar for each model. */
@@ -48,8 +71,10 @@ final class PageParts {
             String label,
             List<ModelEvaluation> models,
             Function<ModelEvaluation, Optional<Double>> value) {
-        return new BarChart(
-                        title, label, names(models), List.of(new BarChart.Series("", values(models, value))))
-                .svg();
+        return bars(title, label, List.of(""), models, model -> new double[] {orNaN(value.apply(model))});
+    }
+
+    static double orNaN(Optional<Double> value) {
+        return value.orElse(Double.NaN);
     }
 }
