@@ -8,7 +8,13 @@ import picocli.CommandLine.Command;
         description =
                 "Measures how good a model's expectations are, what quantization does to them, and what its draft heads"
                         + " foresee.",
-        subcommands = {PerplexityCommand.class, CompareCommand.class, HeadsCommand.class},
+        subcommands = {
+            PerplexityCommand.class,
+            CompareCommand.class,
+            HeadsCommand.class,
+            TreeCommand.class,
+            CompressionCommand.class
+        },
         footer = {
             "",
             "Perplexity says how well one model foresees a text. A comparison says how far one model's expectations are"
@@ -16,6 +22,8 @@ import picocli.CommandLine.Command;
             "",
             "Example:  hydra eval perplexity --text held-out.py",
             "          hydra eval compare packs/none packs/int8 --text held-out.py",
-            "          hydra eval heads --text held-out.py"
+            "          hydra eval heads --text held-out.py",
+            "          hydra eval tree --svg tree.svg",
+            "          hydra eval compression --prompts prompts.json"
         })
 final class EvalCommand {}
