@@ -12,6 +12,8 @@ import picocli.CommandLine.Command;
             PerplexityCommand.class,
             CompareCommand.class,
             HeadsCommand.class,
+            TreeCommand.class,
+            CompressionCommand.class,
             QualityCommand.class,
             MtBenchCommand.class,
             AllCommand.class
@@ -24,6 +26,8 @@ import picocli.CommandLine.Command;
             "Example:  hydra eval perplexity --text held-out.py",
             "          hydra eval compare packs/none packs/int8 --text held-out.py",
             "          hydra eval heads --text held-out.py",
+            "          hydra eval tree --svg tree.svg",
+            "          hydra eval compression --prompts prompts.json",
             "          hydra eval quality packs/none packs/int8 --set summaries.json",
             "          hydra eval mtbench --questions question.jsonl --output answers.jsonl",
             "          hydra eval all packs/none packs/int8 --text held-out.py --report report.html"

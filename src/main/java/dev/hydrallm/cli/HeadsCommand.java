@@ -174,7 +174,7 @@ final class HeadsCommand implements Callable<Integer> {
         for (Path text : texts) {
             contents.add(EvaluationOptions.readText(text));
         }
-        try (PackedModel pack = Models.open(modelOptions);
+        try (PackedModel pack = Models.openWithHeads(modelOptions);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
             SlidingWindows windows = windowOptions.of(Models.context(pack, modelOptions));
             List<HeadAccuracy.Text> read = new ArrayList<>();

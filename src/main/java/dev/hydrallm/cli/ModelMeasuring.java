@@ -4,6 +4,7 @@ import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.AnswerQuality;
+import dev.hydrallm.evaluation.Compression;
 import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.evaluation.HeadAccuracy;
 import dev.hydrallm.evaluation.LoadBenchmark;
@@ -14,11 +15,13 @@ import dev.hydrallm.evaluation.ModelEvaluation.Foresight;
 import dev.hydrallm.evaluation.ModelEvaluation.Profile;
 import dev.hydrallm.evaluation.Part;
 import dev.hydrallm.evaluation.Perplexity;
+import dev.hydrallm.evaluation.PromptSet;
 import dev.hydrallm.evaluation.ReferenceSet;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.evaluation.SlidingWindows;
 import dev.hydrallm.evaluation.SpeedBenchmark;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.prompt.ChatTemplate;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
@@ -29,6 +32,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Measures models part by part; what one part throws is its gap and keeps no other part from being measured. */
@@ -98,13 +102,16 @@ final class ModelMeasuring {
         Part<HeadAccuracy> heads =
                 profile.heads() == 0 ? gap("it has no draft heads") : withText(() -> heads(name, options));
         Part<List<SpeedBenchmark.Line>> speed = part(() -> speed(name, options));
-        return new ModelEvaluation(name, source, made, load, foresight, fidelity, heads, speed, answers(name, options));
+        Part<Map<String, Compression>> compression =
+                profile.heads() == 0 ? gap("it has no draft heads") : part(() -> compression(name, options));
+        return new ModelEvaluation(
+                name, source, made, load, foresight, fidelity, heads, speed, compression, answers(name, options));
     }
 
     private ModelEvaluation unopened(String source, String name, String reason) {
         String why = "it cannot be opened: " + reason;
         return new ModelEvaluation(
-                name, source, gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), answersMissing(why));
+                name, source, gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), answersMissing(why));
     }
 
     /** A name that no model before has. */
@@ -210,6 +217,39 @@ final class ModelMeasuring {
                     .run(ways);
             progress.count(1, 1, "models");
             return lines;
+        }
+    }
+
+    /** Tokens per step of the whole tree, of the program's own beginnings of Python files and of the sets. */
+    private Map<String, Compression> compression(String name, ModelOptions options) throws IOException {
+        List<PromptSet> prompts = new ArrayList<>(List.of(PromptSet.python()));
+        for (Path file : command.sets) {
+            prompts.add(PromptSet.read(file));
+        }
+        try (PackedModel pack = Models.open(options);
+                Tokenizer tokenizer = TextModel.tokenizerOf(pack);
+                Engine engine = Models.engine(pack, options, 1)) {
+            Compression.Benchmark benchmark = new Compression.Benchmark(
+                    engine,
+                    tokenizer,
+                    ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer),
+                    Set.copyOf(pack.manifest().eosIds()),
+                    command.maxNewTokens);
+            Speculation whole = Speculation.whole(Models.drafting(pack, options).tree());
+            Progress progress = new Progress("Writing with " + name);
+            int all = prompts.stream().mapToInt(set -> set.prompts().size()).sum();
+            int[] done = {0};
+            Map<String, Compression> measured = new LinkedHashMap<>();
+            for (PromptSet set : prompts) {
+                measured.put(
+                        set.name(),
+                        benchmark.run(
+                                set,
+                                whole,
+                                new AcceptanceRule.Greedy(),
+                                () -> progress.count(++done[0], all, "prompts")));
+            }
+            return measured;
         }
     }
 

@@ -100,7 +100,6 @@ final class Models {
      * @param window most tokens of a window
      */
     static DraftReader draftReader(PackedModel pack, ModelOptions options, int window) {
-        ModelDraftReader.checkHeads(pack);
         loadNatives(pack, options);
         return ModelDraftReader.load(pack, engineOptions(options).withContextLength(window));
     }
@@ -141,7 +140,23 @@ final class Models {
         return open(options, PackedModel::openAhead);
     }
 
-    /** The same, with every byte verified before this returns, and no weights kept in memory. */
+    /**
+     * The same, of a model that has draft heads.
+     *
+     * @throws IllegalArgumentException if it has none
+     */
+    static PackedModel openWithHeads(ModelOptions options) {
+        PackedModel pack = open(options);
+        try {
+            ModelDraftReader.checkHeads(pack);
+            return pack;
+        } catch (IllegalArgumentException e) {
+            pack.close();
+            throw e;
+        }
+    }
+
+    /** As {@link #open}, with every byte verified before this returns, and no weights kept in memory. */
     static PackedModel check(ModelOptions options) {
         return open(options, PackedModel::check);
     }

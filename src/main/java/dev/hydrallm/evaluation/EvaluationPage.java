@@ -7,6 +7,7 @@ import static dev.hydrallm.evaluation.PageParts.orNaN;
 import static dev.hydrallm.evaluation.PageParts.spread;
 
 import dev.hydrallm.charts.Page;
+import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Speculation;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -40,10 +41,12 @@ public final class EvaluationPage {
         page.beginning(setting);
         page.overview();
         page.speed();
+        CompressionSection.write(page.page, models);
         ExpectationSections.foresight(page.page, models);
         ExpectationSections.heads(page.page, models);
         AnswerSections.quality(page.page, models);
         page.sizes();
+        page.trees();
         page.gaps();
         page.page.section("How it was measured");
         method.forEach(page.page::paragraph);
@@ -186,6 +189,42 @@ public final class EvaluationPage {
         return orNaN(model.profile().found().map(profile -> bytes.applyAsLong(profile) / 1e6));
     }
 
+    /** The trees, with edges as wide as heads that know nothing of each other would make them. */
+    private void trees() {
+        List<String> drawings = new ArrayList<>();
+        for (ModelEvaluation model : models) {
+            List<List<Integer>> paths =
+                    model.profile().found().map(ModelEvaluation.Profile::tree).orElse(List.of());
+            if (!paths.isEmpty()) {
+                DraftTree tree = DraftTree.of(paths);
+                drawings.add(TreeDrawing.svg(
+                        tree,
+                        path -> rate(model.heads(), path),
+                        model.name(),
+                        (tree.nodes() - 1) + " drafted nodes, depth " + tree.depth()));
+            }
+        }
+        if (!drawings.isEmpty()) {
+            page.section("Draft trees");
+            page.charts(drawings);
+            page.note("The wider an edge, the oftener it is accepted: the product of how often each head's guess of that rank"
+                    + " is the base's choice, as if heads were right independently. All are thin where heads were not measured.");
+        }
+    }
+
+    private static double rate(Part<HeadAccuracy> heads, List<Integer> path) {
+        if (heads.found().isEmpty()) {
+            return 0;
+        }
+        double product = 1;
+        for (int depth = 0; depth < path.size(); depth++) {
+            RankHits hits = heads.found().get().ofBase().get(depth);
+            int rank = path.get(depth);
+            product *= rank < hits.hits().size() && hits.asked() > 0 ? (double) hits.hits().get(rank) / hits.asked() : 0;
+        }
+        return product;
+    }
+
     /** What is missing and why: a reason that all models share is told once. */
     private void gaps() {
         Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -197,6 +236,7 @@ public final class EvaluationPage {
             parts.put("divergence", model.fidelity());
             parts.put("draft heads", model.heads());
             parts.put("speed", model.speed());
+            parts.put("tokens per step", model.compression());
             model.quality().forEach((set, part) -> parts.put("answers to " + set, part));
             parts.forEach((what, part) -> part.missing()
                     .ifPresent(reason -> reasons.computeIfAbsent(what + ": " + reason, each -> new ArrayList<>())

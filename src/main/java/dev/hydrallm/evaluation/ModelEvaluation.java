@@ -16,6 +16,7 @@ import java.util.Set;
  * @param source where it was taken from, as a command line names it; empty for the demo model
  * @param load from the page cache
  * @param fidelity how far it is from the report's first model
+ * @param compression tokens per step with the whole tree at every step, by set of prompts
  * @param quality by set of prompts
  */
 public record ModelEvaluation(
@@ -27,6 +28,7 @@ public record ModelEvaluation(
         Part<ModelComparison> fidelity,
         Part<HeadAccuracy> heads,
         Part<List<SpeedBenchmark.Line>> speed,
+        Part<Map<String, Compression>> compression,
         Map<String, Part<AnswerQuality>> quality) {
 
     /**

@@ -189,6 +189,9 @@ class AnswerCommandsTest {
         assertThat(demo.path("fidelity").path("reason").asText()).isEqualTo("the others are compared with it");
         assertThat(demo.path("heads").path("value").path("of_base")).hasSize(3);
         assertThat(demo.path("speed").path("value")).hasSize(3);
+        JsonNode compressed = demo.path("compression").path("value");
+        assertThat(compressed.path("python").path("steps").asInt()).isPositive();
+        assertThat(compressed.path("sums").path("texts").asInt()).isEqualTo(3);
         JsonNode same = result.path("models").path(2);
         assertThat(same.path("fidelity").path("value").path("divergence").path("maximum").asDouble()).isZero();
         JsonNode headless = result.path("models").path(1);

@@ -56,6 +56,7 @@ class EvaluationPageTest {
                                 1, Speculation.Extent.WHOLE, plain, Summary.of(1), 1, 0.01, true),
                         new SpeedBenchmark.Line(
                                 4, Speculation.Extent.ADAPTIVE, once, Summary.of(2, 2.1), 2.5, 0.02, true))),
+                new Measured<>(Map.of("python", new Compression(3, 0, 30, 12, List.of(4L, 3L, 5L)))),
                 Map.of("poems", new Measured<>(quality(EVIL))));
     }
 
@@ -71,7 +72,7 @@ class EvaluationPageTest {
     private static ModelEvaluation missing(String name) {
         String why = "it cannot be opened: " + EVIL;
         return new ModelEvaluation(
-                name, name, gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), Map.of("poems", gap(why)));
+                name, name, gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), Map.of("poems", gap(why)));
     }
 
     private static String html(ModelEvaluation... models) {
@@ -107,10 +108,12 @@ class EvaluationPageTest {
                 .containsExactly(
                         "Overview",
                         "Speed",
+                        "Tokens per step",
                         "Foresight",
                         "Draft heads",
                         "Answers",
                         "Size and load",
+                        "Draft trees",
                         "What is missing",
                         "How it was measured");
         assertThat(texts(page, "pre")).last().isEqualTo("hydra eval all");
