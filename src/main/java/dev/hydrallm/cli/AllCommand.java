@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -25,8 +26,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "all",
         sortOptions = false,
-        description = "Measures all of any number of models and compares them on one page: sizes, load, perplexity, divergence"
-                + " from the first model, draft heads, speed with and without drafts, and answers.",
+        description =
+                "Measures all of any number of models and compares them on one page: sizes, load, perplexity, divergence"
+                        + " from the first model, draft heads, speed with and without drafts, and answers.",
         footer = {
             "",
             "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why.",
@@ -38,14 +40,18 @@ final class AllCommand implements Callable<Integer> {
     @Mixin
     ComparedModels models = new ComparedModels();
 
-    @Option(names = "--report", paramLabel = "FILE", description = "Where the page goes: HTML that needs no other file.")
+    @Option(
+            names = "--report",
+            paramLabel = "FILE",
+            description = "Where the page goes: HTML that needs no other file.")
     @Nullable
     Path report;
 
     @Option(
             names = "--text",
             paramLabel = "FILE",
-            description = "A text in UTF-8 that no model has been trained on, for perplexity, divergence and draft heads.")
+            description =
+                    "A text in UTF-8 that no model has been trained on, for perplexity, divergence and draft heads.")
     @Nullable
     Path text;
 
@@ -55,8 +61,9 @@ final class AllCommand implements Callable<Integer> {
     @Option(
             names = "--set",
             paramLabel = "FILE",
-            description = "Prompts to answer: a JSON list of objects with a \"prompt\" and a \"gt\", the right answer. May be"
-                    + " given several times.")
+            description =
+                    "Prompts to answer: a JSON list of objects with a \"prompt\" and a \"gt\", the right answer. May be"
+                            + " given several times.")
     List<Path> sets = new ArrayList<>();
 
     @Option(
@@ -106,19 +113,36 @@ final class AllCommand implements Callable<Integer> {
         @Override
         public String tables(Function<Table, String> style) {
             Table table = new Table(
-                    "model", "MB", "load s", "perplexity", "head 1 top-1 %", "plain tokens/s", "tokens/s", "tokens/step", "BLEU-2 %");
+                    "model",
+                    "MB",
+                    "load s",
+                    "perplexity",
+                    "head 1 top-1 %",
+                    "plain tokens/s",
+                    "tokens/s",
+                    "tokens/step",
+                    "BLEU-2 %");
             for (ModelEvaluation model : models) {
                 table.row(
                         model.name(),
                         cell(model.profile(), profile -> Table.number(profile.bytes() / 1e6, 1)),
                         cell(model.load(), load -> Table.number(load.loaded().median(), 2)),
-                        cell(model.foresight(), found -> Table.number(found.perplexity().value(), 4)),
-                        cell(model.heads(), found -> Table.number(100 * found.ofBase().getFirst().top(1), 1)),
-                        cell(model.speed(), lines -> BenchReport.spread(lines.getFirst().tokensPerSecond(), 1)),
+                        cell(
+                                model.foresight(),
+                                found -> Table.number(found.perplexity().value(), 4)),
+                        cell(
+                                model.heads(),
+                                found -> Table.number(
+                                        100 * found.ofBase().getFirst().top(1), 1)),
+                        cell(
+                                model.speed(),
+                                lines -> BenchReport.spread(lines.getFirst().tokensPerSecond(), 1)),
                         model.usual()
                                 .map(line -> BenchReport.spread(line.tokensPerSecond(), 1))
                                 .orElse(""),
-                        model.usual().map(line -> Table.number(line.tokensPerStep(), 2)).orElse(""),
+                        model.usual()
+                                .map(line -> Table.number(line.tokensPerStep(), 2))
+                                .orElse(""),
                         String.join(
                                 " / ",
                                 model.quality().values().stream()
@@ -142,11 +166,13 @@ final class AllCommand implements Callable<Integer> {
         for (Path set : sets) {
             read.add(ReferenceSet.read(set));
         }
-        ModelMeasuring measuring = new ModelMeasuring(this, text == null ? null : EvaluationOptions.readText(text), read);
+        ModelMeasuring measuring =
+                new ModelMeasuring(this, text == null ? null : EvaluationOptions.readText(text), read);
         List<ModelEvaluation> measured = measuring.all(models.each());
         Part<?> first = measured.getFirst().profile();
         if (measured.stream().noneMatch(model -> model.profile().found().isPresent())) {
-            throw new IllegalArgumentException("no model could be measured: " + first.missing().orElse(""));
+            throw new IllegalArgumentException(
+                    "no model could be measured: " + first.missing().orElse(""));
         }
         Machine machine = Machine.here();
         if (report != null) {
@@ -162,16 +188,23 @@ final class AllCommand implements Callable<Integer> {
     private String page(List<ModelEvaluation> measured, Machine machine) {
         String setting = String.format(
                 "Measured on %s, %d processors, %s, Java %s, %s.",
-                machine.processor(), machine.processors(), machine.system(), machine.java(), LocalDate.now());
+                machine.processor(),
+                machine.processors(),
+                machine.system(),
+                machine.java(),
+                LocalDate.now(ZoneOffset.UTC));
         List<String> method = new ArrayList<>();
         method.add("Speed: greedy decoding of " + tokens + " tokens from each of "
                 + (promptFiles.isEmpty() ? "five beginnings of Python files" : promptFiles.size() + " prompts")
                 + ", prefill left out, ways of drafting in turns within each of " + repeats
                 + " repeats, models one after the other; ± is a standard deviation. Times plain is the ratio within a repeat."
                 + " Drafts \"up to n\" adapt to what pays, \"always n\" draft the whole tree at every step.");
-        method.add("Load: from opened files to an engine that is ready, weights verified, files in the page cache; median of "
-                + repeats + ". A divergence is KL(first model ‖ model) of the next token's distribution, read in the same windows.");
-        method.add("Answers: greedy, at most " + maxNewTokens + " tokens, " + (raw ? "prompts as they are" : "through the chat template")
+        method.add(
+                "Load: from opened files to an engine that is ready, weights verified, files in the page cache; median of "
+                        + repeats
+                        + ". A divergence is KL(first model ‖ model) of the next token's distribution, read in the same windows.");
+        method.add("Answers: greedy, at most " + maxNewTokens + " tokens, "
+                + (raw ? "prompts as they are" : "through the chat template")
                 + ". BLEU-2 is NLTK's sentence_bleu with weights (0.5, 0.5) and no smoothing on words between white space; ROUGE"
                 + " is rouge_score's F1 without a stemmer, which knows the letters a to z only.");
         return EvaluationPage.html(measured, setting, method, commands(measured));
@@ -195,7 +228,11 @@ final class AllCommand implements Callable<Integer> {
     private String command() {
         CommandSpec command = Objects.requireNonNull(spec);
         StringBuilder line = new StringBuilder("hydra");
-        command.root().commandLine().getParseResult().originalArgs().forEach(word -> line.append(' ').append(quoted(word)));
+        command.root()
+                .commandLine()
+                .getParseResult()
+                .originalArgs()
+                .forEach(word -> line.append(' ').append(quoted(word)));
         return line.toString();
     }
 
@@ -207,7 +244,8 @@ final class AllCommand implements Callable<Integer> {
     private static void write(Path file, String content) throws IOException {
         Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
         Files.createDirectories(folder);
-        Path half = folder.resolve("." + file.getFileName() + "." + ProcessHandle.current().pid());
+        Path half = folder.resolve(
+                "." + file.getFileName() + "." + ProcessHandle.current().pid());
         try {
             Files.writeString(half, content);
             Files.move(half, file, StandardCopyOption.REPLACE_EXISTING);

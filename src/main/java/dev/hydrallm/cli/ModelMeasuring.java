@@ -111,7 +111,16 @@ final class ModelMeasuring {
     private ModelEvaluation unopened(String source, String name, String reason) {
         String why = "it cannot be opened: " + reason;
         return new ModelEvaluation(
-                name, source, gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), answersMissing(why));
+                name,
+                source,
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                answersMissing(why));
     }
 
     /** A name that no model before has. */
@@ -154,9 +163,9 @@ final class ModelMeasuring {
     private ModelComparison fidelity(String name, ModelOptions first, ModelOptions options) {
         try (PackedModel a = Models.open(first);
                 PackedModel b = Models.open(options)) {
-            int[] tokens = new SharedTokens(named(first), named(options)).of(textFile(), Objects.requireNonNull(text), a, b);
-            SlidingWindows windows =
-                    command.windows.of(Math.min(Models.context(a, first), Models.context(b, options)));
+            int[] tokens =
+                    new SharedTokens(named(first), named(options)).of(textFile(), Objects.requireNonNull(text), a, b);
+            SlidingWindows windows = command.windows.of(Math.min(Models.context(a, first), Models.context(b, options)));
             int longest = windows.sizeFor(tokens.length);
             try (Scorer ofA = Models.scorer(a, first, longest);
                     Scorer ofB = Models.scorer(b, options, longest)) {
@@ -207,8 +216,7 @@ final class ModelMeasuring {
             }
             Progress progress = new Progress("Timing " + name);
             progress.count(0, 1, "models");
-            List<SpeedBenchmark.Line> lines =
-                    new SpeedBenchmark(
+            List<SpeedBenchmark.Line> lines = new SpeedBenchmark(
                             engine,
                             BenchCommand.prompts(command.promptFiles, tokenizer),
                             new AcceptanceRule.Greedy(),

@@ -97,7 +97,11 @@ final class QualityCommand implements Callable<Integer> {
                     percent(set.rougeL()),
                     String.valueOf(set.tokens()),
                     set.answers().isEmpty() ? "" : Table.number(set.tokensPerStep(), 2),
-                    set.answers().isEmpty() ? "" : check == null ? "not checked" : check.same() + " of " + (check.same() + check.different()));
+                    set.answers().isEmpty()
+                            ? ""
+                            : check == null
+                                    ? "not checked"
+                                    : check.same() + " of " + (check.same() + check.different()));
         }
 
         private static String percent(double share) {

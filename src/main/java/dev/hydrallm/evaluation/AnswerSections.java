@@ -22,9 +22,9 @@ final class AnswerSections {
     /** A chart, a row for each model and some answers, by set. */
     static void quality(Page page, List<ModelEvaluation> models) {
         Set<String> sets = new LinkedHashSet<>();
-        models.forEach(model -> model.quality().forEach((set, part) -> part.found()
-                .filter(found -> !found.answers().isEmpty())
-                .ifPresent(found -> sets.add(set))));
+        models.forEach(model -> model.quality()
+                .forEach((set, part) ->
+                        part.found().filter(found -> !found.answers().isEmpty()).ifPresent(found -> sets.add(set))));
         if (sets.isEmpty()) {
             return;
         }
@@ -32,9 +32,12 @@ final class AnswerSections {
         List<String> charts = new ArrayList<>();
         List<List<String>> rows = new ArrayList<>();
         for (String set : sets) {
-            charts.add(bars(set, "%", SCORES, models, model -> of(model, set)
-                    .map(AnswerSections::scores)
-                    .orElseGet(AnswerSections::nothing)));
+            charts.add(bars(
+                    set,
+                    "%",
+                    SCORES,
+                    models,
+                    model -> of(model, set).map(AnswerSections::scores).orElseGet(AnswerSections::nothing)));
             models.forEach(model -> of(model, set).ifPresent(found -> rows.add(row(model.name(), found))));
         }
         page.charts(charts);
@@ -51,7 +54,8 @@ final class AnswerSections {
                         "tokens/step",
                         "same"),
                 rows);
-        page.note("Means over the answers of a set; ROUGE is F1. Same are answers whose every token is the same without drafts. Few answers make a difference of some points chance.");
+        page.note(
+                "Means over the answers of a set; ROUGE is F1. Same are answers whose every token is the same without drafts. Few answers make a difference of some points chance.");
         sets.forEach(set -> examples(page, models, set));
     }
 
@@ -91,13 +95,16 @@ final class AnswerSections {
                 .append(Page.escaped(set))
                 .append("</summary>\n");
         for (int i = 0; i < EXAMPLES; i++) {
+            String question = "";
             for (ModelEvaluation model : models) {
-                int number = i;
-                of(model, set)
-                        .filter(found -> number < found.answers().size())
-                        .map(found -> found.answers().get(number))
-                        .ifPresent(answer -> html.append(model == models.getFirst() ? asked(answer) : "")
-                                .append(said(model.name(), answer.answer())));
+                List<AnswerQuality.Scored> answers =
+                        of(model, set).map(AnswerQuality::answers).orElse(List.of());
+                if (i < answers.size()) {
+                    String asked = asked(answers.get(i));
+                    html.append(asked.equals(question) ? "" : asked)
+                            .append(said(model.name(), answers.get(i).answer()));
+                    question = asked;
+                }
             }
         }
         page.markup(html.append("</details>\n").toString());
@@ -109,11 +116,6 @@ final class AnswerSections {
 
     private static String said(String who, String what) {
         return "<p class=\"soft\">" + Page.escaped(who) + "</p><pre style=\"white-space:pre-wrap\">"
-                + Page.escaped(printable(what)) + "</pre>\n";
-    }
-
-    /** Without the control characters that markup cannot hold. */
-    private static String printable(String text) {
-        return text.replaceAll("[\\p{Cntrl}&&[^\\n\\t]]", "\uFFFD");
+                + Page.escaped(what) + "</pre>\n";
     }
 }

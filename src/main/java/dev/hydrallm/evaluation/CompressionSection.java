@@ -33,11 +33,16 @@ final class CompressionSection {
                 .orElseThrow();
         page.section("Tokens per step");
         page.charts(List.of(
-                bars("Tokens a step, the whole tree drafted", "tokens/step", sets, models, model -> sets.stream()
-                        .mapToDouble(set -> of(model, set)
-                                .map(Compression::tokensPerStep)
-                                .orElse(Double.NaN))
-                        .toArray()),
+                bars(
+                        "Tokens a step, the whole tree drafted",
+                        "tokens/step",
+                        sets,
+                        models,
+                        model -> sets.stream()
+                                .mapToDouble(set -> of(model, set)
+                                        .map(Compression::tokensPerStep)
+                                        .orElse(Double.NaN))
+                                .toArray()),
                 bars(
                         "Drafts accepted by a step, all sets together",
                         "% of steps",
@@ -48,16 +53,17 @@ final class CompressionSection {
                         model -> accepted(model, depth))));
         List<List<String>> rows = new ArrayList<>();
         for (ModelEvaluation model : models) {
-            sets.forEach(set -> of(model, set).ifPresent(found -> rows.add(List.of(
-                    model.name(),
-                    set,
-                    String.valueOf(found.texts()),
-                    String.valueOf(found.tokens()),
-                    String.valueOf(found.steps()),
-                    number(found.tokensPerStep(), 2),
-                    Double.isFinite(found.asMedusaCounts())
-                            ? number(found.asMedusaCounts(), 2)
-                            : PageParts.NOTHING))));
+            sets.forEach(set -> of(model, set)
+                    .ifPresent(found -> rows.add(List.of(
+                            model.name(),
+                            set,
+                            String.valueOf(found.texts()),
+                            String.valueOf(found.tokens()),
+                            String.valueOf(found.steps()),
+                            number(found.tokensPerStep(), 2),
+                            Double.isFinite(found.asMedusaCounts())
+                                    ? number(found.asMedusaCounts(), 2)
+                                    : PageParts.NOTHING))));
         }
         page.table(List.of("model", "set", "texts", "tokens", "steps", "tokens/step", "as Medusa counts"), rows);
         page.note("New tokens ÷ steps, greedy. Medusa counts one step less for each text.");

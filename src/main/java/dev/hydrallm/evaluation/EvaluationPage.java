@@ -15,12 +15,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
+import java.util.regex.Pattern;
 
 /** All that was measured of several models, on one page that needs nothing else. */
 public final class EvaluationPage {
+    /** What cannot stand in XML 1.0, which model output can hold: control characters and halves of surrogate pairs. */
+    private static final Pattern NO_MARKUP =
+            Pattern.compile("[^\\t\\n\\r\\x20-\\x{D7FF}\\x{E000}-\\x{FFFD}\\x{10000}-\\x{10FFFF}]");
+
     private final List<ModelEvaluation> models;
     private final Page page = new Page("Models compared");
 
@@ -51,7 +55,7 @@ public final class EvaluationPage {
         page.page.section("How it was measured");
         method.forEach(page.page::paragraph);
         page.page.code(String.join("\n", commands));
-        return page.page.html();
+        return NO_MARKUP.matcher(page.page.html()).replaceAll("\uFFFD");
     }
 
     private void beginning(String setting) {
@@ -84,7 +88,9 @@ public final class EvaluationPage {
                                 cell(model.profile(), profile -> number(profile.bitsPerWeight(), 2)),
                                 cell(model.profile(), EvaluationPage::headsOf),
                                 cell(model.load(), load -> number(load.loaded().median(), 2)),
-                                cell(model.foresight(), found -> number(found.perplexity().value(), 3)),
+                                cell(
+                                        model.foresight(),
+                                        found -> number(found.perplexity().value(), 3)),
                                 cell(model.plain(), line -> spread(line.tokensPerSecond())),
                                 cell(model.usual(), line -> spread(line.tokensPerSecond())),
                                 cell(model.usual(), line -> number(line.ratio().mean(), 2)),
@@ -110,7 +116,8 @@ public final class EvaluationPage {
                         List.of("plain", "with drafts"),
                         models,
                         model -> speeds(model, line -> line.tokensPerSecond().mean()),
-                        model -> Arrays.stream(speeds(model, line -> line.tokensPerSecond().deviation()))
+                        model -> Arrays.stream(speeds(
+                                        model, line -> line.tokensPerSecond().deviation()))
                                 .map(error -> Double.isNaN(error) ? 0 : error)
                                 .toArray()),
                 bars(
@@ -125,16 +132,20 @@ public final class EvaluationPage {
                         model.name(),
                         way(line),
                         spread(line.tokensPerSecond()),
-                        number(line.ratio().mean(), 2) + " ± " + number(line.ratio().deviation(), 2),
+                        number(line.ratio().mean(), 2) + " ± "
+                                + number(line.ratio().deviation(), 2),
                         number(line.tokensPerStep(), 2),
                         number(100 * line.overhead(), 1),
                         line.sameIds() ? "yes" : "no")))));
         page.table(
-                List.of("model", "drafts", "tokens/s", "times plain", "tokens/step", "overhead %", "same tokens"), rows);
+                List.of("model", "drafts", "tokens/s", "times plain", "tokens/step", "overhead %", "same tokens"),
+                rows);
     }
 
     private static double[] speeds(ModelEvaluation model, Function<SpeedBenchmark.Line, Double> figure) {
-        return new double[] {orNaN(model.plain().map(figure)), orNaN(model.drafted().map(figure))};
+        return new double[] {
+            orNaN(model.plain().map(figure)), orNaN(model.drafted().map(figure))
+        };
     }
 
     private static String way(SpeedBenchmark.Line line) {
@@ -145,33 +156,35 @@ public final class EvaluationPage {
     }
 
     private void sizes() {
-        List<ModelEvaluation> measured =
-                models.stream().filter(model -> model.profile().found().isPresent()).toList();
+        List<ModelEvaluation> measured = models.stream()
+                .filter(model -> model.profile().found().isPresent())
+                .toList();
         if (measured.isEmpty()) {
             return;
         }
         page.section("Size and load");
         page.charts(List.of(
+                bars("Weights", "MB", List.of("base", "for drafting"), models, model -> new double[] {
+                    megabytes(model, profile -> profile.bytes() - profile.draftBytes()),
+                    megabytes(model, ModelEvaluation.Profile::draftBytes)
+                }),
                 bars(
-                        "Weights",
-                        "MB",
-                        List.of("base", "for drafting"),
+                        "Until an engine is ready, from the page cache",
+                        "s",
                         models,
-                        model -> new double[] {
-                            megabytes(model, profile -> profile.bytes() - profile.draftBytes()),
-                            megabytes(model, ModelEvaluation.Profile::draftBytes)
-                        }),
-                bars("Until an engine is ready, from the page cache", "s", models, model -> model.load()
-                        .found()
-                        .map(load -> load.loaded().median()))));
+                        model -> model.load().found().map(load -> load.loaded().median()))));
         List<List<String>> rows = new ArrayList<>();
-        measured.forEach(model -> model.profile().found().orElseThrow().groups().forEach(group -> rows.add(List.of(
-                model.name(),
-                group.group().name().toLowerCase(Locale.ROOT).replace('_', ' '),
-                group.format().toString(),
-                number(group.weights() / 1e6, 2),
-                number(group.bitsPerWeight(), 2),
-                number(group.bytes() / 1e6, 2)))));
+        measured.forEach(model -> model.profile()
+                .found()
+                .orElseThrow()
+                .groups()
+                .forEach(group -> rows.add(List.of(
+                        model.name(),
+                        group.group().name().toLowerCase(Locale.ROOT).replace('_', ' '),
+                        group.format().toString(),
+                        number(group.weights() / 1e6, 2),
+                        number(group.bitsPerWeight(), 2),
+                        number(group.bytes() / 1e6, 2)))));
         page.table(List.of("model", "group", "format", "million weights", "bits each", "MB"), rows);
         page.table(
                 List.of("model", "load s", "verified GB/s", "of a plain read %", "peak MiB"),
@@ -179,8 +192,12 @@ public final class EvaluationPage {
                         .map(model -> List.of(
                                 model.name(),
                                 cell(model.load(), load -> spread(load.loaded())),
-                                cell(model.load(), load -> number(load.verified().median(), 2)),
-                                cell(model.load(), load -> number(100 * load.ofPlain().median(), 0)),
+                                cell(
+                                        model.load(),
+                                        load -> number(load.verified().median(), 2)),
+                                cell(
+                                        model.load(),
+                                        load -> number(100 * load.ofPlain().median(), 0)),
                                 cell(model.load(), load -> number(load.peakMebibytes(), 0))))
                         .toList());
     }
@@ -207,8 +224,9 @@ public final class EvaluationPage {
         if (!drawings.isEmpty()) {
             page.section("Draft trees");
             page.charts(drawings);
-            page.note("The wider an edge, the oftener it is accepted: the product of how often each head's guess of that rank"
-                    + " is the base's choice, as if heads were right independently. All are thin where heads were not measured.");
+            page.note(
+                    "The wider an edge, the oftener it is accepted: the product of how often each head's guess of that rank"
+                            + " is the base's choice, as if heads were right independently. All are thin where heads were not measured.");
         }
     }
 
@@ -220,7 +238,9 @@ public final class EvaluationPage {
         for (int depth = 0; depth < path.size(); depth++) {
             RankHits hits = heads.found().get().ofBase().get(depth);
             int rank = path.get(depth);
-            product *= rank < hits.hits().size() && hits.asked() > 0 ? (double) hits.hits().get(rank) / hits.asked() : 0;
+            product *= rank < hits.hits().size() && hits.asked() > 0
+                    ? (double) hits.hits().get(rank) / hits.asked()
+                    : 0;
         }
         return product;
     }

@@ -23,15 +23,21 @@ final class ExpectationSections {
         }
         page.section("Foresight");
         List<String> charts = new ArrayList<>();
-        charts.add(bars("Perplexity (lower is better)", "perplexity", models, model -> model.foresight()
-                .found()
-                .map(found -> found.perplexity().value())));
+        charts.add(bars(
+                "Perplexity (lower is better)",
+                "perplexity",
+                models,
+                model -> model.foresight()
+                        .found()
+                        .map(found -> found.perplexity().value())));
         if (models.stream().anyMatch(model -> model.fidelity().found().isPresent())) {
             charts.add(bars(
                     "Divergence from " + models.getFirst().name() + " (lower is nearer)",
                     "mean KL, nats",
                     models,
-                    model -> model.fidelity().found().map(found -> found.divergence().mean())));
+                    model -> model.fidelity()
+                            .found()
+                            .map(found -> found.divergence().mean())));
         }
         page.charts(charts);
         page.table(
@@ -47,24 +53,35 @@ final class ExpectationSections {
                 models.stream()
                         .map(model -> List.of(
                                 model.name(),
-                                cell(model.foresight(), found -> String.valueOf(found.perplexity().tokens())),
+                                cell(
+                                        model.foresight(),
+                                        found -> String.valueOf(
+                                                found.perplexity().tokens())),
                                 cell(
                                         model.foresight(),
                                         found -> number(found.perplexity().negativeLogLikelihood(), 5)),
-                                cell(model.foresight(), found -> number(found.perplexity().value(), 4)),
+                                cell(
+                                        model.foresight(),
+                                        found -> number(found.perplexity().value(), 4)),
                                 cell(model.foresight(), found -> number(found.bitsPerByte(), 4)),
-                                cell(model.fidelity(), found -> number(found.divergence().mean(), 6)),
-                                cell(model.fidelity(), found -> number(found.divergence().percentile99(), 6)),
+                                cell(
+                                        model.fidelity(),
+                                        found -> number(found.divergence().mean(), 6)),
+                                cell(
+                                        model.fidelity(),
+                                        found -> number(found.divergence().percentile99(), 6)),
                                 cell(model.fidelity(), found -> number(100 * found.agreement(), 2))))
                         .toList());
-        page.note("Perplexities compare models that cut the text into the same tokens; bits a byte compare all. KL is that of"
-                + " the next token's distribution from the first model's.");
+        page.note(
+                "Perplexities compare models that cut the text into the same tokens; bits a byte compare all. KL is that of"
+                        + " the next token's distribution from the first model's.");
     }
 
     /** How often draft heads are right. */
     static void heads(Page page, List<ModelEvaluation> models) {
-        List<ModelEvaluation> measured =
-                models.stream().filter(model -> model.heads().found().isPresent()).toList();
+        List<ModelEvaluation> measured = models.stream()
+                .filter(model -> model.heads().found().isPresent())
+                .toList();
         if (measured.isEmpty()) {
             return;
         }
@@ -106,8 +123,9 @@ final class ExpectationSections {
         page.table(
                 List.of("model", "head", "tokens", "top-1 %", "top-3 %", "top-5 %", "top-10 %", "top-1 % of the text"),
                 rows);
-        page.note("Right is what the base would have chosen greedily in that place, given the text up to there; the last column"
-                + " holds the text's own token for right. ± is half of the 95 % interval.");
+        page.note(
+                "Right is what the base would have chosen greedily in that place, given the text up to there; the last column"
+                        + " holds the text's own token for right. ± is half of the 95 % interval.");
     }
 
     private static HeadAccuracy accuracy(ModelEvaluation model) {

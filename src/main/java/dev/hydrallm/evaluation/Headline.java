@@ -58,14 +58,14 @@ final class Headline {
         Part<AnswerQuality> part = model.quality().get(set);
         return part == null
                 ? Optional.empty()
-                : part.found()
-                        .filter(quality -> !quality.answers().isEmpty() && quality.bleu2() > SMALLEST_DIFFERENCE);
+                : part.found().filter(quality -> !quality.answers().isEmpty() && quality.bleu2() > SMALLEST_DIFFERENCE);
     }
 
     private void speed() {
         List<ModelEvaluation> measured = models.stream()
                 .filter(model -> model.usual().isPresent())
-                .sorted(Comparator.comparingDouble((ModelEvaluation model) -> -speed(model).mean()))
+                .sorted(Comparator.comparingDouble(
+                        (ModelEvaluation model) -> -speed(model).mean()))
                 .toList();
         if (measured.isEmpty()) {
             return;
@@ -73,7 +73,7 @@ final class Headline {
         Summary fastest = speed(measured.getFirst());
         // Who is not slower by more than what repeats differ by is as fast.
         List<String> winners = measured.stream()
-                .filter(model -> fastest.mean() - speed(model).mean() <= (model == measured.getFirst() ? 0 : noise(fastest, speed(model))))
+                .filter(model -> fastest.mean() - speed(model).mean() <= noise(fastest, speed(model)))
                 .map(ModelEvaluation::name)
                 .toList();
         SpeedBenchmark.Line line = measured.getFirst().usual().orElseThrow();
@@ -131,6 +131,8 @@ final class Headline {
     }
 
     private static String plural(String what) {
-        return what.replaceFirst("^is ", "are ").replaceFirst("^foresees ", "foresee ").replaceFirst("^has ", "have ");
+        return what.replaceFirst("^is ", "are ")
+                .replaceFirst("^foresees ", "foresee ")
+                .replaceFirst("^has ", "have ");
     }
 }

@@ -59,8 +59,8 @@ final class PageParts {
                         label,
                         groups,
                         models.stream()
-                                .map(model -> new BarChart.Series(
-                                        model.name(), values.apply(model), errors.apply(model)))
+                                .map(model ->
+                                        new BarChart.Series(model.name(), values.apply(model), errors.apply(model)))
                                 .toList())
                 .svg();
     }

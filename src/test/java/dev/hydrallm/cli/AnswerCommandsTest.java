@@ -58,8 +58,8 @@ class AnswerCommandsTest {
 
     @Test
     void qualityScoresEachSetOfEachModel() throws IOException {
-        JsonNode result = json(eval(
-                "quality", DEMO, DEMO, "--set", set, "--max-new-tokens", 12, "--threads", 1, "--format", "json"));
+        JsonNode result = json(
+                eval("quality", DEMO, DEMO, "--set", set, "--max-new-tokens", 12, "--threads", 1, "--format", "json"));
         assertThat(result.path("models")).hasSize(2);
         JsonNode first = result.path("models").path(0);
         assertThat(first.path("model").asText()).isEqualTo("pycoder-hydra int8");
@@ -90,7 +90,8 @@ class AnswerCommandsTest {
                 .contains("BLEU-2 %", "ROUGE-L %", "pycoder-hydra int8", "not checked")
                 .contains("pycoder-hydra int8, sums: 1 prompts have no right answer and were left out");
         assertThat(run.err()).contains("Answering sums [");
-        assertThat(eval("quality", "--set", set, "--max-new-tokens", 4, "--no-speculation").exitCode())
+        assertThat(eval("quality", "--set", set, "--max-new-tokens", 4, "--no-speculation")
+                        .exitCode())
                 .isEqualTo(Cli.USAGE);
     }
 
@@ -98,8 +99,19 @@ class AnswerCommandsTest {
     void mtBenchAnswersWhatIsNotAnsweredYet() throws IOException {
         Path output = directory.resolve("out/demo.jsonl");
         Object[] command = {
-            "mtbench", "--questions", questions, "--output", output, "--max-new-tokens", 6, "--num-choices", 2,
-            "--threads", 1, "--format", "json"
+            "mtbench",
+            "--questions",
+            questions,
+            "--output",
+            output,
+            "--max-new-tokens",
+            6,
+            "--num-choices",
+            2,
+            "--threads",
+            1,
+            "--format",
+            "json"
         };
         List<Object> two = new ArrayList<>(List.of(command));
         two.addAll(List.of("--question-end", 2));
@@ -141,7 +153,10 @@ class AnswerCommandsTest {
 
     private static void assertRefusedAfterProgress(CliRun run, String part) {
         assertThat(run.exitCode()).isEqualTo(Cli.FAILED);
-        assertThat(run.err().lines().filter(line -> line.startsWith("hydra: "))).singleElement().asString().contains(part);
+        assertThat(run.err().lines().filter(line -> line.startsWith("hydra: ")))
+                .singleElement()
+                .asString()
+                .contains(part);
     }
 
     @Test
@@ -183,9 +198,17 @@ class AnswerCommandsTest {
         assertThat(run.err()).contains("hydra: the page is " + report);
         List<String> names = new ArrayList<>();
         result.path("models").forEach(model -> names.add(model.path("name").asText()));
-        assertThat(names).hasSize(4).doesNotHaveDuplicates().contains("pycoder-hydra int8", "pycoder-hydra int8 (demo)");
+        assertThat(names)
+                .hasSize(4)
+                .doesNotHaveDuplicates()
+                .contains("pycoder-hydra int8", "pycoder-hydra int8 (demo)");
         JsonNode demo = result.path("models").path(0);
-        assertThat(demo.path("foresight").path("value").path("perplexity").path("tokens").asInt()).isPositive();
+        assertThat(demo.path("foresight")
+                        .path("value")
+                        .path("perplexity")
+                        .path("tokens")
+                        .asInt())
+                .isPositive();
         assertThat(demo.path("fidelity").path("reason").asText()).isEqualTo("the others are compared with it");
         assertThat(demo.path("heads").path("value").path("of_base")).hasSize(3);
         assertThat(demo.path("speed").path("value")).hasSize(3);
@@ -193,11 +216,17 @@ class AnswerCommandsTest {
         assertThat(compressed.path("python").path("steps").asInt()).isPositive();
         assertThat(compressed.path("sums").path("texts").asInt()).isEqualTo(3);
         JsonNode same = result.path("models").path(2);
-        assertThat(same.path("fidelity").path("value").path("divergence").path("maximum").asDouble()).isZero();
+        assertThat(same.path("fidelity")
+                        .path("value")
+                        .path("divergence")
+                        .path("maximum")
+                        .asDouble())
+                .isZero();
         JsonNode headless = result.path("models").path(1);
         assertThat(headless.path("heads").path("reason").asText()).isEqualTo("it has no draft heads");
         assertThat(headless.path("speed").path("value")).hasSize(1);
-        assertThat(result.path("models").path(3).path("speed").path("reason").asText()).contains("nowhere");
+        assertThat(result.path("models").path(3).path("speed").path("reason").asText())
+                .contains("nowhere");
 
         DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
         Element overview = (Element) factory.newDocumentBuilder()
@@ -207,7 +236,8 @@ class AnswerCommandsTest {
         NodeList rows = overview.getElementsByTagName("tr");
         List<String> shown = new ArrayList<>();
         for (int i = 1; i < rows.getLength(); i++) {
-            shown.add(((Element) rows.item(i)).getElementsByTagName("td").item(0).getTextContent());
+            shown.add(
+                    ((Element) rows.item(i)).getElementsByTagName("td").item(0).getTextContent());
         }
         assertThat(shown).isEqualTo(names);
         assertThat(report.getParent()).isDirectoryNotContaining(file -> !file.equals(report));

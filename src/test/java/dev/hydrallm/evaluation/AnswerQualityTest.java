@@ -75,8 +75,8 @@ class AnswerQualityTest {
     @Test
     void ofNoAnswersThereIsNoMean() {
         FakeAnswerer model = new FakeAnswerer(1, (prompt, drafting) -> "");
-        AnswerQuality quality = AnswerQuality.of(
-                model, new ReferenceSet("s", List.of(item("abc", "x"))), 5, Check.DRAFTS, done -> {});
+        AnswerQuality quality =
+                AnswerQuality.of(model, new ReferenceSet("s", List.of(item("abc", "x"))), 5, Check.DRAFTS, done -> {});
         assertThat(quality.answers()).isEmpty();
         assertThat(quality.bleu2()).isNaN();
         assertThat(quality.tokensPerStep()).isNaN();
@@ -85,10 +85,14 @@ class AnswerQualityTest {
     @Test
     void theSeedsSetsAreRead() throws IOException {
         ReferenceSet chats = ReferenceSet.read(Shared.benchmark().resolve("test_conversation_ultrachat_200k.json"));
-        assertThat(chats.prompts()).hasSize(10).allMatch(item -> item.reference().isEmpty());
+        assertThat(chats.prompts())
+                .hasSize(10)
+                .allMatch(item -> item.reference().isEmpty());
         ReferenceSet summaries = ReferenceSet.read(Shared.benchmark().resolve("test_summarization_SAMSum.json"));
         assertThat(summaries.name()).isEqualTo("test_summarization_SAMSum");
-        assertThat(summaries.prompts()).hasSize(10).allMatch(item -> item.reference().isPresent());
+        assertThat(summaries.prompts())
+                .hasSize(10)
+                .allMatch(item -> item.reference().isPresent());
         assertThat(summaries.prompts().get(1).reference()).hasValue("Anita is at Bologna station.");
     }
 

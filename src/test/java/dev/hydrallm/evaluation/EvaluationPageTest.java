@@ -52,8 +52,7 @@ class EvaluationPageTest {
                 new Measured<>(new ModelComparison(foreseen, foreseen, new Divergence(0.01, 0.001, 0.1, 1), 0.97)),
                 new Measured<>(new HeadAccuracy(100, hits, List.of(hits, hits), List.of(hits, hits))),
                 new Measured<>(List.of(
-                        new SpeedBenchmark.Line(
-                                1, Speculation.Extent.WHOLE, plain, Summary.of(1), 1, 0.01, true),
+                        new SpeedBenchmark.Line(1, Speculation.Extent.WHOLE, plain, Summary.of(1), 1, 0.01, true),
                         new SpeedBenchmark.Line(
                                 4, Speculation.Extent.ADAPTIVE, once, Summary.of(2, 2.1), 2.5, 0.02, true))),
                 new Measured<>(Map.of("python", new Compression(3, 0, 30, 12, List.of(4L, 3L, 5L)))),
@@ -72,7 +71,16 @@ class EvaluationPageTest {
     private static ModelEvaluation missing(String name) {
         String why = "it cannot be opened: " + EVIL;
         return new ModelEvaluation(
-                name, name, gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), gap(why), Map.of("poems", gap(why)));
+                name,
+                name,
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                gap(why),
+                Map.of("poems", gap(why)));
     }
 
     private static String html(ModelEvaluation... models) {
@@ -101,7 +109,8 @@ class EvaluationPageTest {
         List<String> rows = new ArrayList<>();
         NodeList cells = overview.getElementsByTagName("tr");
         for (int i = 1; i < cells.getLength(); i++) {
-            rows.add(((Element) cells.item(i)).getElementsByTagName("td").item(0).getTextContent());
+            rows.add(
+                    ((Element) cells.item(i)).getElementsByTagName("td").item(0).getTextContent());
         }
         assertThat(rows).containsExactly("A & B", "C<D>", "nowhere");
         assertThat(texts(page, "h2"))
@@ -130,7 +139,8 @@ class EvaluationPageTest {
     @Test
     void theHeadlineNamesTheWinners() throws Exception {
         List<String> headline = Headline.of(List.of(model("A", 300, 4, 1000), model("B", 400, 3, 2000), missing("C")));
-        assertThat(headline.get(0)).isEqualTo("B is the fastest: 401 tokens/s, 2.05 times its own plain decoding, 2.50 tokens a step.");
+        assertThat(headline.get(0))
+                .isEqualTo("B is the fastest: 401 tokens/s, 2.05 times its own plain decoding, 2.50 tokens a step.");
         assertThat(headline.get(1)).startsWith("B foresees the text best: ").contains("perplexity 3.000");
         assertThat(headline.get(2)).startsWith("A is the smallest: ");
         // The same score: nobody is better.
@@ -140,7 +150,8 @@ class EvaluationPageTest {
 
     @Test
     void whoIsFasterByLessThanRepeatsDifferByDoesNotWinAlone() {
-        assertThat(Headline.of(List.of(model("A", 300, 4, 1000), model("B", 301, 3, 2000))).getFirst())
+        assertThat(Headline.of(List.of(model("A", 300, 4, 1000), model("B", 301, 3, 2000)))
+                        .getFirst())
                 .startsWith("B and A are the fastest, the same within what repeats differ by; B: ");
     }
 

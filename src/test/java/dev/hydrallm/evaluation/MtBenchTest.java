@@ -118,7 +118,8 @@ class MtBenchTest {
             Files.writeString(file(), whole.substring(0, kept));
             FakeAnswerer model = echo();
             List<Integer> done = run(model);
-            long before = whole.substring(0, kept).chars().filter(c -> c == '\n').count();
+            long before =
+                    whole.substring(0, kept).chars().filter(c -> c == '\n').count();
             if (kept == lines.get(0).length()) {
                 before = 1; // only the end of the line is missing: the answer is there
             }
