@@ -46,16 +46,17 @@ final class AnswerSections {
                         "model",
                         "set",
                         "answers",
-                        "BLEU-2 %",
-                        "ROUGE-1 %",
-                        "ROUGE-2 %",
-                        "ROUGE-L %",
+                        "BLEU-2",
+                        "ROUGE-1",
+                        "ROUGE-2",
+                        "ROUGE-L",
                         "tokens",
                         "tokens/step",
                         "same"),
                 rows);
         page.note(
-                "Means over the answers of a set; ROUGE is F1. Same are answers whose every token is the same without drafts. Few answers make a difference of some points chance.");
+                "Means over the answers of a set in percent; ROUGE is F1. Same are answers whose every token is the same"
+                        + " without drafts. Few answers make a difference of some points chance.");
         sets.forEach(set -> examples(page, models, set));
     }
 

@@ -26,10 +26,16 @@ public final class EvaluationPage {
             Pattern.compile("[^\\t\\n\\r\\x20-\\x{D7FF}\\x{E000}-\\x{FFFD}\\x{10000}-\\x{10FFFF}]");
 
     private final List<ModelEvaluation> models;
+    /** Those that could be opened: the others are in the overview and among the gaps only. */
+    private final List<ModelEvaluation> opened;
+
     private final Page page = new Page("Models compared");
 
     private EvaluationPage(List<ModelEvaluation> models) {
         this.models = models;
+        this.opened = models.stream()
+                .filter(model -> model.profile().found().isPresent())
+                .toList();
     }
 
     /**
@@ -45,10 +51,10 @@ public final class EvaluationPage {
         page.beginning(setting);
         page.overview();
         page.speed();
-        CompressionSection.write(page.page, models);
-        ExpectationSections.foresight(page.page, models);
-        ExpectationSections.heads(page.page, models);
-        AnswerSections.quality(page.page, models);
+        CompressionSection.write(page.page, page.opened);
+        ExpectationSections.foresight(page.page, page.opened);
+        ExpectationSections.heads(page.page, page.opened);
+        AnswerSections.quality(page.page, page.opened);
         page.sizes();
         page.trees();
         page.gaps();
@@ -105,7 +111,7 @@ public final class EvaluationPage {
     }
 
     private void speed() {
-        if (models.stream().allMatch(model -> model.speed().found().isEmpty())) {
+        if (opened.stream().allMatch(model -> model.speed().found().isEmpty())) {
             return;
         }
         page.section("Speed");
@@ -114,7 +120,7 @@ public final class EvaluationPage {
                         "Tokens a second",
                         "tokens/s",
                         List.of("plain", "with drafts"),
-                        models,
+                        opened,
                         model -> speeds(model, line -> line.tokensPerSecond().mean()),
                         model -> Arrays.stream(speeds(
                                         model, line -> line.tokensPerSecond().deviation()))
@@ -123,10 +129,10 @@ public final class EvaluationPage {
                 bars(
                         "Tokens a step, with drafts",
                         "tokens/step",
-                        models,
+                        opened,
                         model -> model.drafted().map(SpeedBenchmark.Line::tokensPerStep))));
         List<List<String>> rows = new ArrayList<>();
-        models.forEach(model -> model.speed()
+        opened.forEach(model -> model.speed()
                 .found()
                 .ifPresent(lines -> lines.forEach(line -> rows.add(List.of(
                         model.name(),
@@ -156,25 +162,22 @@ public final class EvaluationPage {
     }
 
     private void sizes() {
-        List<ModelEvaluation> measured = models.stream()
-                .filter(model -> model.profile().found().isPresent())
-                .toList();
-        if (measured.isEmpty()) {
+        if (opened.isEmpty()) {
             return;
         }
         page.section("Size and load");
         page.charts(List.of(
-                bars("Weights", "MB", List.of("base", "for drafting"), models, model -> new double[] {
+                bars("Weights", "MB", List.of("base", "for drafting"), opened, model -> new double[] {
                     megabytes(model, profile -> profile.bytes() - profile.draftBytes()),
                     megabytes(model, ModelEvaluation.Profile::draftBytes)
                 }),
                 bars(
                         "Until an engine is ready, from the page cache",
                         "s",
-                        models,
+                        opened,
                         model -> model.load().found().map(load -> load.loaded().median()))));
         List<List<String>> rows = new ArrayList<>();
-        measured.forEach(model -> model.profile()
+        opened.forEach(model -> model.profile()
                 .found()
                 .orElseThrow()
                 .groups()
@@ -188,7 +191,7 @@ public final class EvaluationPage {
         page.table(List.of("model", "group", "format", "million weights", "bits each", "MB"), rows);
         page.table(
                 List.of("model", "load s", "verified GB/s", "of a plain read %", "peak MiB"),
-                models.stream()
+                opened.stream()
                         .map(model -> List.of(
                                 model.name(),
                                 cell(model.load(), load -> spread(load.loaded())),
@@ -223,7 +226,9 @@ public final class EvaluationPage {
         }
         if (!drawings.isEmpty()) {
             page.section("Draft trees");
-            page.charts(drawings);
+            page.markup("<div class=\"charts\" style=\"align-items:start\">\n");
+            drawings.forEach(drawing -> page.markup("<figure>\n" + drawing + "</figure>\n"));
+            page.markup("</div>\n");
             page.note(
                     "The wider an edge, the oftener it is accepted: the product of how often each head's guess of that rank"
                             + " is the base's choice, as if heads were right independently. All are thin where heads were not measured.");
