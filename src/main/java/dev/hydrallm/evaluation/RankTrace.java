@@ -5,6 +5,8 @@ import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Drafts;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.NotFiniteException;
+import dev.hydrallm.decoding.Verdict;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -48,6 +50,9 @@ public record RankTrace(List<List<Integer>> ranks) {
             int next = engine.verify(List.of(new Engine.TreeQuery(0, row, root, DraftTree.ROOT_ONLY, rule)))
                     .getFirst()
                     .next()[0];
+            if (next == Verdict.NONE) {
+                throw new NotFiniteException();
+            }
             drafts.add(engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, wanted)))
                     .getFirst());
             text.add(next);
