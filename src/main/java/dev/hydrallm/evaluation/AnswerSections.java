@@ -40,7 +40,7 @@ final class AnswerSections {
                     model -> of(model, set).map(AnswerSections::scores).orElseGet(AnswerSections::nothing)));
             models.forEach(model -> of(model, set).ifPresent(found -> rows.add(row(model.name(), found))));
         }
-        page.charts(charts);
+        PageParts.drawings(page, charts);
         page.table(
                 List.of(
                         "model",

@@ -226,9 +226,7 @@ public final class EvaluationPage {
         }
         if (!drawings.isEmpty()) {
             page.section("Draft trees");
-            page.markup("<div class=\"charts\" style=\"align-items:start\">\n");
-            drawings.forEach(drawing -> page.markup("<figure>\n" + drawing + "</figure>\n"));
-            page.markup("</div>\n");
+            PageParts.drawings(page, drawings);
             page.note(
                     "The wider an edge, the oftener it is accepted: the product of how often each head's guess of that rank"
                             + " is the base's choice, as if heads were right independently. All are thin where heads were not measured.");
@@ -254,27 +252,36 @@ public final class EvaluationPage {
     private void gaps() {
         Map<String, List<String>> reasons = new LinkedHashMap<>();
         for (ModelEvaluation model : models) {
-            Map<String, Part<?>> parts = new LinkedHashMap<>();
-            parts.put("size", model.profile());
-            parts.put("load", model.load());
-            parts.put("foresight", model.foresight());
-            parts.put("divergence", model.fidelity());
-            parts.put("draft heads", model.heads());
-            parts.put("speed", model.speed());
-            parts.put("tokens per step", model.compression());
-            model.quality().forEach((set, part) -> parts.put("answers to " + set, part));
-            parts.forEach((what, part) -> part.missing()
-                    .ifPresent(reason -> reasons.computeIfAbsent(what + ": " + reason, each -> new ArrayList<>())
-                            .add(model.name())));
+            missing(model)
+                    .forEach(reason -> reasons.computeIfAbsent(reason, each -> new ArrayList<>())
+                            .add(model.name()));
         }
         if (!reasons.isEmpty()) {
             page.section("What is missing");
             StringBuilder list = new StringBuilder("<ul class=\"soft\">\n");
             reasons.forEach((reason, who) -> list.append("<li>")
                     .append(Page.escaped(
-                            (who.size() == models.size() ? "all models" : String.join(", ", who)) + ", " + reason))
+                            (who.size() == models.size() ? "all models" : String.join(", ", who)) + ": " + reason))
                     .append("</li>\n"));
             page.markup(list.append("</ul>\n").toString());
         }
+    }
+
+    /** Why what is missing of a model is missing; one that cannot be opened has but that one reason. */
+    private static List<String> missing(ModelEvaluation model) {
+        if (model.profile().missing().isPresent()) {
+            return List.of(model.profile().missing().get());
+        }
+        Map<String, Part<?>> parts = new LinkedHashMap<>();
+        parts.put("load", model.load());
+        parts.put("foresight", model.foresight());
+        parts.put("divergence", model.fidelity());
+        parts.put("draft heads", model.heads());
+        parts.put("speed", model.speed());
+        parts.put("tokens per step", model.compression());
+        model.quality().forEach((set, part) -> parts.put("answers to " + set, part));
+        List<String> reasons = new ArrayList<>();
+        parts.forEach((what, part) -> part.missing().ifPresent(reason -> reasons.add("no " + what + ", " + reason)));
+        return reasons;
     }
 }

@@ -1,6 +1,7 @@
 package dev.hydrallm.evaluation;
 
 import dev.hydrallm.charts.BarChart;
+import dev.hydrallm.charts.Page;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -72,6 +73,14 @@ final class PageParts {
             List<ModelEvaluation> models,
             Function<ModelEvaluation, Optional<Double>> value) {
         return bars(title, label, List.of(""), models, model -> new double[] {orNaN(value.apply(model))});
+    }
+
+    /** Charts side by side, each as high as it is; a single one takes half of the page. */
+    static void drawings(Page page, List<String> svgs) {
+        page.markup("<div class=\"charts\" style=\"align-items:start" + (svgs.size() == 1 ? ";max-width:560px" : "")
+                + "\">\n");
+        svgs.forEach(svg -> page.markup("<figure>\n" + svg + "</figure>\n"));
+        page.markup("</div>\n");
     }
 
     static double orNaN(Optional<Double> value) {
