@@ -126,16 +126,21 @@ final class BenchCommand implements Callable<Integer> {
         try (PackedModel pack = Models.open(modelOptions);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
             Speculation usual = Models.drafting(pack, modelOptions);
-            List<int[]> prompts = new ArrayList<>();
-            for (Path file : promptFiles) {
-                prompts.add(tokenizer.encode(Texts.read(file)));
-            }
-            if (prompts.isEmpty()) {
-                PROMPTS.forEach(prompt -> prompts.add(tokenizer.encode(prompt)));
-            }
-            measure(pack, usual, prompts).print(format);
+            measure(pack, usual, prompts(promptFiles, tokenizer)).print(format);
         }
         return 0;
+    }
+
+    /** The tokens of some files, or of beginnings of Python files where there are none. */
+    static List<int[]> prompts(List<Path> files, Tokenizer tokenizer) throws IOException {
+        List<int[]> prompts = new ArrayList<>();
+        for (Path file : files) {
+            prompts.add(tokenizer.encode(Texts.read(file)));
+        }
+        if (prompts.isEmpty()) {
+            PROMPTS.forEach(prompt -> prompts.add(tokenizer.encode(prompt)));
+        }
+        return prompts;
     }
 
     private BenchReport measure(PackedModel pack, Speculation usual, List<int[]> prompts) {

@@ -6,11 +6,8 @@ import dev.hydrallm.evaluation.Perplexity;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.evaluation.SlidingWindows;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.prompt.Tokenizer;
-import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
@@ -108,7 +105,7 @@ final class CompareCommand implements Callable<Integer> {
         ModelOptions secondOptions = modelOptions(second);
         try (PackedModel a = Models.open(firstOptions);
                 PackedModel b = Models.open(secondOptions)) {
-            int[] tokens = tokens(text, a, b);
+            int[] tokens = new SharedTokens(first, second).of(options.text, text, a, b);
             int context = Math.min(Models.context(a, firstOptions), Models.context(b, secondOptions));
             SlidingWindows windows = options.windows(context);
             int longest = windows.sizeFor(tokens.length);
@@ -131,25 +128,6 @@ final class CompareCommand implements Callable<Integer> {
         each.threads = threads;
         each.on = on;
         return each;
-    }
-
-    /** The text's tokens, which are the same for both models, or it makes no sense to compare them. */
-    private int[] tokens(String text, PackedModel a, PackedModel b) {
-        int vocabulary = a.architecture().vocabSize();
-        if (vocabulary != b.architecture().vocabSize()) {
-            throw new IllegalArgumentException(String.format(
-                    "the models cannot be compared token by token: %s has a vocabulary of %d, %s one of %d",
-                    first, vocabulary, second, b.architecture().vocabSize()));
-        }
-        try (Tokenizer ofA = TextModel.tokenizerOf(a);
-                Tokenizer ofB = TextModel.tokenizerOf(b)) {
-            int[] tokens = options.tokens(text, ofA);
-            if (!ofA.knowsTheTokensOf(ofB, vocabulary) || !Arrays.equals(tokens, ofB.encode(text))) {
-                throw new IllegalArgumentException("the models cannot be compared token by token: the tokenizers of "
-                        + first + " and " + second + " differ");
-            }
-            return tokens;
-        }
     }
 
     private static Result result(

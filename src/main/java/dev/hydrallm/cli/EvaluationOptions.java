@@ -4,7 +4,7 @@ import dev.hydrallm.evaluation.SlidingWindows;
 import dev.hydrallm.prompt.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
-import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which text is scored, and how it is read. */
@@ -16,20 +16,8 @@ final class EvaluationOptions {
             description = "The text, in UTF-8. Take one that the model has not been trained on.")
     Path text = Path.of("");
 
-    @Option(
-            names = "--window",
-            paramLabel = "TOKENS",
-            description = "Most tokens the model sees at a time. Default: its context.")
-    @Nullable
-    Integer window;
-
-    @Option(
-            names = "--stride",
-            paramLabel = "TOKENS",
-            description = "How far a window moves. Each token is scored once, with at least window - stride tokens"
-                    + " before it: smaller is fairer and slower. Default: half the window.")
-    @Nullable
-    Integer stride;
+    @Mixin
+    WindowOptions windows = new WindowOptions();
 
     @Option(
             names = "--format",
@@ -40,6 +28,10 @@ final class EvaluationOptions {
 
     /** The text's content. */
     String readText() throws IOException {
+        return readText(text);
+    }
+
+    static String readText(Path text) throws IOException {
         String content = Texts.read(text);
         if (content.isEmpty()) {
             throw new IllegalArgumentException(text + " is empty: there is nothing to score");
@@ -49,6 +41,10 @@ final class EvaluationOptions {
 
     /** The text's tokens, 2 at least. */
     int[] tokens(String content, Tokenizer tokenizer) {
+        return tokens(text, content, tokenizer);
+    }
+
+    static int[] tokens(Path text, String content, Tokenizer tokenizer) {
         int[] tokens = tokenizer.encode(content);
         if (tokens.length < 2) {
             throw new IllegalArgumentException(
@@ -59,11 +55,6 @@ final class EvaluationOptions {
 
     /** How a text of so many tokens is read by a model of this context. */
     SlidingWindows windows(int context) {
-        int size = window == null ? context : window;
-        if (size > context) {
-            throw new IllegalArgumentException(
-                    "--window " + size + " is longer than the context of " + context + " tokens");
-        }
-        return new SlidingWindows(size, stride == null ? Math.max(1, size / 2) : stride);
+        return windows.of(context);
     }
 }

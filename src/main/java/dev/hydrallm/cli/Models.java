@@ -5,10 +5,12 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.EngineOptions;
 import dev.hydrallm.engine.GpuFigures;
+import dev.hydrallm.engine.ModelDraftReader;
 import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.engine.ModelScorer;
 import dev.hydrallm.engine.Programs;
 import dev.hydrallm.engine.torch.TorchNatives;
+import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.NamedTrees;
@@ -92,6 +94,16 @@ final class Models {
         return ModelScorer.load(pack, engineOptions(options).withContextLength(window));
     }
 
+    /**
+     * Makes a reader of text by base and draft heads, on the calling thread, which will own it.
+     *
+     * @param window most tokens of a window
+     */
+    static DraftReader draftReader(PackedModel pack, ModelOptions options, int window) {
+        loadNatives(pack, options);
+        return ModelDraftReader.load(pack, engineOptions(options).withContextLength(window));
+    }
+
     /** The most tokens of a sequence. */
     static int context(PackedModel pack, ModelOptions options) {
         return ModelEngine.contextLength(pack, engineOptions(options));
@@ -128,7 +140,23 @@ final class Models {
         return open(options, PackedModel::openAhead);
     }
 
-    /** The same, with every byte verified before this returns, and no weights kept in memory. */
+    /**
+     * The same, of a model that has draft heads.
+     *
+     * @throws IllegalArgumentException if it has none
+     */
+    static PackedModel openWithHeads(ModelOptions options) {
+        PackedModel pack = open(options);
+        try {
+            ModelDraftReader.checkHeads(pack);
+            return pack;
+        } catch (IllegalArgumentException e) {
+            pack.close();
+            throw e;
+        }
+    }
+
+    /** As {@link #open}, with every byte verified before this returns, and no weights kept in memory. */
     static PackedModel check(ModelOptions options) {
         return open(options, PackedModel::check);
     }

@@ -55,6 +55,14 @@ public interface DecoderProgram extends AutoCloseable {
      */
     long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted);
 
+    /**
+     * As {@link #draft} over all rows of the last forward, which were one sequence's, but with the heads over each of them.
+     *
+     * @param rows those rows as the cache takes them
+     * @return token ids, (heads, rows, ranks)
+     */
+    long[] draftEach(Rows rows, DraftShape wanted);
+
     /** Rows of a slot that can wait for the draft layers. */
     default int mostUndraftedRows() {
         return UNDRAFTED_ROWS;

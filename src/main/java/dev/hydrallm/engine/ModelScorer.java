@@ -2,7 +2,6 @@ package dev.hydrallm.engine;
 
 import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.engine.DecoderProgram.Choice;
-import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.evaluation.Scorer;
 import dev.hydrallm.model.PackedModel;
 import java.util.Arrays;
@@ -14,15 +13,11 @@ public final class ModelScorer implements Scorer {
     private static final int MOST_VALUES = 1 << 22;
 
     private final DecoderProgram program;
-    private final int window;
-    private final int vocabulary;
-    private final int chunk;
+    private final WindowBounds bounds;
 
-    private ModelScorer(DecoderProgram program, int window, int vocabulary, int chunk) {
+    private ModelScorer(DecoderProgram program, WindowBounds bounds) {
         this.program = program;
-        this.window = window;
-        this.vocabulary = vocabulary;
-        this.chunk = chunk;
+        this.bounds = bounds;
     }
 
     /**
@@ -36,22 +31,23 @@ public final class ModelScorer implements Scorer {
         int vocabulary = model.architecture().vocabSize();
         int chunk = Math.clamp(MOST_VALUES / vocabulary, 1, options.prefillChunk());
         DecoderProgram program = Programs.load(model, options.withSlots(1), window);
-        return new ModelScorer(program, window, vocabulary, chunk);
+        return new ModelScorer(program, new WindowBounds(window, vocabulary, chunk));
     }
 
     @Override
     public int chunkSize() {
-        return chunk;
+        return bounds.chunk();
     }
 
     @Override
     public void read(int[] tokens, int start) {
-        program.verify(tokens, List.of(rows(tokens, start)), new Choice(tokens.length, Selection.NONE));
+        program.verify(tokens, List.of(bounds.rows(tokens, start)), new Choice(tokens.length, Selection.NONE));
     }
 
     @Override
     public double[][] logProbabilities(int[] tokens, int start) {
-        double[] all = program.logProbabilities(tokens, rows(tokens, start));
+        double[] all = program.logProbabilities(tokens, bounds.rows(tokens, start));
+        int vocabulary = bounds.vocabulary();
         for (int row = 0; row < tokens.length; row++) {
             // The probabilities of a row share a sum: it spoils all or none.
             if (Double.isNaN(all[row * vocabulary])) {
@@ -61,18 +57,6 @@ public final class ModelScorer implements Scorer {
         double[][] rows = new double[tokens.length][];
         Arrays.setAll(rows, row -> Arrays.copyOfRange(all, row * vocabulary, (row + 1) * vocabulary));
         return rows;
-    }
-
-    private Rows rows(int[] tokens, int start) {
-        if (tokens.length < 1 || tokens.length > chunk) {
-            throw new IllegalArgumentException("a chunk holds 1 to " + chunk + " tokens, not " + tokens.length);
-        }
-        if (start < 0 || start + tokens.length > window) {
-            throw new IllegalArgumentException(
-                    tokens.length + " tokens behind " + start + " do not fit into a window of " + window);
-        }
-        ModelEngine.checkTokens(tokens, vocabulary);
-        return new Rows(0, start, new RowShape.Run(tokens.length));
     }
 
     @Override

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntConsumer;
 import java.util.stream.Stream;
 
 /** Tokens per second of whole generations, one way of drafting after the other in turns, so that noise falls on all. */
@@ -57,6 +58,12 @@ public final class SpeedBenchmark {
 
     /** Measures plain decoding first, then each way of drafting. */
     public List<Line> run(List<Speculation> ways) {
+        return run(ways, done -> {});
+    }
+
+    /** The same; tells {@code done} how many of {@link #passes} are over. */
+    public List<Line> run(List<Speculation> ways, IntConsumer done) {
+        int passes = 0;
         List<Way> all = Stream.concat(Stream.of(Speculation.NONE), ways.stream())
                 .map(Way::new)
                 .toList();
@@ -68,9 +75,15 @@ public final class SpeedBenchmark {
                 } else {
                     way.measured.add(pass);
                 }
+                done.accept(++passes);
             }
         }
         return all.stream().map(way -> way.line(all.getFirst())).toList();
+    }
+
+    /** How often all prompts are answered for so many ways of drafting. */
+    public int passes(int ways) {
+        return (1 + ways) * (1 + repeats);
     }
 
     /** One way of drafting, with a decoder of its own that learns what its steps cost, like a server's. */

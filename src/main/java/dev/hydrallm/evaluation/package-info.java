@@ -1,4 +1,4 @@
-/** Measuring: the speed of an engine and of decoding, and how well a model foresees a text. */
+/** Measuring: the speed of an engine and of decoding, how well a model and its draft heads foresee a text, and its answers. */
 @NullMarked
 package dev.hydrallm.evaluation;
 

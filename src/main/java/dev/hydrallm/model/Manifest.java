@@ -5,9 +5,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.natives.Sha256;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
@@ -165,6 +168,46 @@ public record Manifest(
 
     private static String sha256(String latin1) {
         return HexFormat.of().formatHex(Sha256.ofJava().digest(latin1.getBytes(StandardCharsets.ISO_8859_1)));
+    }
+
+    /**
+     * The same with another draft tree.
+     *
+     * @throws IllegalArgumentException if the tree is out of its bounds, or deeper than the model has heads
+     */
+    public Manifest withTree(List<List<Integer>> other) {
+        int depth = other.stream().mapToInt(List::size).max().orElse(0);
+        if (depth > draft.heads()) {
+            throw new IllegalArgumentException(
+                    "a tree of depth " + depth + " for a model of " + draft.heads() + " draft heads");
+        }
+        return new Manifest(
+                formatVersion,
+                name,
+                architecture,
+                draft,
+                quantization,
+                other,
+                chatTemplate,
+                bosId,
+                eosIds,
+                sources,
+                files);
+    }
+
+    /** Puts the manifest in the place of a pack's own, at once: whoever opens the pack meanwhile finds the one or the other. */
+    public void replace(Path directory) throws IOException {
+        Path beside = Files.createTempDirectory(directory, ".replacing-");
+        try {
+            write(beside);
+            try (FileChannel written = FileChannel.open(beside.resolve(FILE), StandardOpenOption.WRITE)) {
+                written.force(true);
+            }
+            Files.move(beside.resolve(FILE), directory.resolve(FILE), StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(beside.resolve(FILE));
+            Files.delete(beside);
+        }
     }
 
     /** Writes the manifest into a pack's directory. */

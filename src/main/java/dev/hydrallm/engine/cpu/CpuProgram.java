@@ -296,15 +296,39 @@ public final class CpuProgram implements DecoderProgram {
             draftLayers(source, first, accepted, rows);
         } else {
             headLogits(source, first, accepted, rows, wanted.heads());
-            for (int row = 0; row < wanted.heads() * rows.size(); row++) {
-                kernels.top(logits.asSlice(row * logitBytes()), architecture.vocabSize(), places, ranks);
-                for (int rank = 0; rank < ranks; rank++) {
-                    ids[row * ranks + rank] = places.getAtIndex(ValueLayout.JAVA_INT, rank);
-                }
-            }
+            takeBest(wanted.heads() * rows.size(), ranks, ids, 0);
         }
         busyNanos += System.nanoTime() - start;
         return ids;
+    }
+
+    @Override
+    public long[] draftEach(Rows rows, DraftShape wanted) {
+        long start = System.nanoTime();
+        int count = rows.shape().count();
+        draftLayers(tap, 0, IntStream.range(0, count).toArray(), List.of(rows));
+        normDrafted(count);
+        long[] ids = new long[wanted.heads() * count * wanted.ranks()];
+        for (int head = 0; head < wanted.heads(); head++) {
+            // The base's states were of use for its own logits only.
+            MemorySegment out = rows(normed, 0, count);
+            residuals(head, count, out);
+            MemorySegment matrix = draft.sharedLmHead() ? weights.lmHead : weights.headLmHeads.get(head);
+            kernels.linear(workspace, matrix, out, count, logits);
+            takeBest(count, wanted.ranks(), ids, head * count * wanted.ranks());
+        }
+        busyNanos += System.nanoTime() - start;
+        return ids;
+    }
+
+    /** The best tokens of the first rows of logits, from a place on. */
+    private void takeBest(int rows, int ranks, long[] ids, int at) {
+        for (int row = 0; row < rows; row++) {
+            kernels.top(logits.asSlice(row * logitBytes()), architecture.vocabSize(), places, ranks);
+            for (int rank = 0; rank < ranks; rank++) {
+                ids[at + row * ranks + rank] = places.getAtIndex(ValueLayout.JAVA_INT, rank);
+            }
+        }
     }
 
     /** Runs the forked layers over rows of {@code source}, counted from {@code first}; fills {@link #drafted}. */
@@ -328,21 +352,9 @@ public final class CpuProgram implements DecoderProgram {
             last += rows.get(sequence).shape().count();
             copyRow(drafted, last, drafted, sequence);
         }
-        if (draft.forkedLayers() > 0) {
-            kernels.norm(shape, weights.forkedNorm, drafted, count, drafted);
-        }
+        normDrafted(count);
         for (int head = 0; head < heads; head++) {
-            MemorySegment out = rows(states, (long) head * count, count);
-            MemorySegment in = rows(drafted, 0, count);
-            for (CpuWeights.Residual block : weights.residuals.get(head)) {
-                // The kernel reads its input when the product is there: a block's result may not take its place.
-                MemorySegment result = in.address() == out.address() ? rows(x, 0, count) : out;
-                kernels.residual(workspace, block.matrix(), block.bias(), in, count, result);
-                in = result;
-            }
-            if (in.address() != out.address()) {
-                out.copyFrom(in);
-            }
+            residuals(head, count, rows(states, (long) head * count, count));
         }
         if (draft.sharedLmHead()) {
             kernels.linear(workspace, weights.lmHead, states, (long) heads * count, logits);
@@ -352,6 +364,26 @@ public final class CpuProgram implements DecoderProgram {
                 kernels.linear(
                         workspace, weights.headLmHeads.get(head), rows(states, (long) head * count, count), count, out);
             }
+        }
+    }
+
+    private void normDrafted(int count) {
+        if (draft.forkedLayers() > 0) {
+            kernels.norm(shape, weights.forkedNorm, drafted, count, drafted);
+        }
+    }
+
+    /** A head's blocks over the first rows of {@link #drafted}. */
+    private void residuals(int head, int count, MemorySegment out) {
+        MemorySegment in = rows(drafted, 0, count);
+        for (CpuWeights.Residual block : weights.residuals.get(head)) {
+            // The kernel reads its input when the product is there: a block's result may not take its place.
+            MemorySegment result = in.address() == out.address() ? rows(x, 0, count) : out;
+            kernels.residual(workspace, block.matrix(), block.bias(), in, count, result);
+            in = result;
+        }
+        if (in.address() != out.address()) {
+            out.copyFrom(in);
         }
     }
 

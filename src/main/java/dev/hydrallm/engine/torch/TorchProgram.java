@@ -205,7 +205,7 @@ public final class TorchProgram implements DecoderProgram {
         try (Values scope = new Values()) {
             List<Rows> rows = List.of(new Rows(0, 0, new RowShape.Run(tokens)));
             int[] all = IntStream.range(0, tokens).toArray();
-            IValue states = call("draftStates", draftArguments(tap, all, rows, scope), scope);
+            IValue states = call("draftStates", draftArguments(tap, all, lastOf(rows), rows, scope), scope);
             IValue result = call(
                     "headLogits",
                     new ArrayList<>(List.of(
@@ -224,12 +224,19 @@ public final class TorchProgram implements DecoderProgram {
 
     @Override
     public long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
-        return draft(tap, accepted, rows, wanted);
+        return draft(tap, accepted, lastOf(rows), rows, wanted);
     }
 
-    private long[] draft(IValue source, int[] accepted, List<Rows> rows, DraftShape wanted) {
+    @Override
+    public long[] draftEach(Rows rows, DraftShape wanted) {
+        int[] all = IntStream.range(0, rows.shape().count()).toArray();
+        return draft(tap, all, IntStream.of(all).boxed().toList(), List.of(rows), wanted);
+    }
+
+    /** @param drafting which of the rows the heads read */
+    private long[] draft(IValue source, int[] accepted, List<Integer> drafting, List<Rows> rows, DraftShape wanted) {
         try (Values scope = new Values()) {
-            List<IValue> arguments = draftArguments(source, accepted, rows, scope);
+            List<IValue> arguments = draftArguments(source, accepted, drafting, rows, scope);
             arguments.addAll(2, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
             arguments.add(scope.of(wanted.heads()));
             arguments.add(scope.of(wanted.ranks()));
@@ -248,7 +255,8 @@ public final class TorchProgram implements DecoderProgram {
     @Override
     public long[] draftLate(Rows rows, DraftShape wanted) {
         int[] all = IntStream.range(0, rows.shape().count()).toArray();
-        return draft(undrafted.get(rows.slot()), all, List.of(rows), wanted);
+        List<Rows> one = List.of(rows);
+        return draft(undrafted.get(rows.slot()), all, lastOf(one), one, wanted);
     }
 
     private IValue call(String method, List<IValue> arguments, Values scope) {
@@ -296,16 +304,22 @@ public final class TorchProgram implements DecoderProgram {
         return arguments;
     }
 
-    private List<IValue> draftArguments(IValue source, int[] accepted, List<Rows> rows, Values scope) {
+    /** The last row of each sequence. */
+    private static List<Integer> lastOf(List<Rows> rows) {
         List<Integer> last = new ArrayList<>();
         int end = 0;
         for (Rows each : rows) {
             end += each.shape().count();
             last.add(end - 1);
         }
+        return last;
+    }
+
+    private List<IValue> draftArguments(
+            IValue source, int[] accepted, List<Integer> drafting, List<Rows> rows, Values scope) {
         UploadedNumbers numbers = UploadedNumbers.of(
                         accepted, rows, setting.arithmetic().rows(accepted.length))
-                .with(last);
+                .with(drafting);
         List<IValue> arguments = new ArrayList<>(List.of(weights.forkLayers, weights.forkNorms, rotary, source));
         arguments.addAll(numbers.arguments(scope));
         arguments.add(cachesOf(draftCaches, rows, scope));

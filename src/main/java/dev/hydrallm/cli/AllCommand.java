@@ -1,0 +1,256 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.evaluation.EvaluationPage;
+import dev.hydrallm.evaluation.Machine;
+import dev.hydrallm.evaluation.ModelEvaluation;
+import dev.hydrallm.evaluation.Part;
+import dev.hydrallm.evaluation.ReferenceSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "all",
+        sortOptions = false,
+        description =
+                "Measures all of any number of models and compares them on one page: sizes, load, perplexity, divergence"
+                        + " from the first model, draft heads, speed with and without drafts, and answers.",
+        footer = {
+            "",
+            "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why.",
+            "",
+            "Example:  hydra eval all packs/none packs/int8 --text held-out.py --set summaries.json --report report.html",
+            "          hydra eval all --text held-out.py --format json"
+        })
+final class AllCommand implements Callable<Integer> {
+    @Mixin
+    ComparedModels models = new ComparedModels();
+
+    @Option(
+            names = "--report",
+            paramLabel = "FILE",
+            description = "Where the page goes: HTML that needs no other file.")
+    @Nullable
+    Path report;
+
+    @Option(
+            names = "--text",
+            paramLabel = "FILE",
+            description =
+                    "A text in UTF-8 that no model has been trained on, for perplexity, divergence and draft heads.")
+    @Nullable
+    Path text;
+
+    @Mixin
+    WindowOptions windows = new WindowOptions();
+
+    @Option(
+            names = "--set",
+            paramLabel = "FILE",
+            description =
+                    "Prompts to answer: a JSON list of objects with a \"prompt\" and a \"gt\", the right answer. May be"
+                            + " given several times.")
+    List<Path> sets = new ArrayList<>();
+
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            defaultValue = "256",
+            description = "Most tokens of an answer. Default: ${DEFAULT-VALUE}.")
+    int maxNewTokens;
+
+    @Option(names = "--raw", description = "Use the prompts as they are, without the models' chat templates.")
+    boolean raw;
+
+    @Option(
+            names = "--prompt-file",
+            paramLabel = "FILE",
+            description = "A prompt for measuring speed; may be given several times. Default: five beginnings of Python"
+                    + " files.")
+    List<Path> promptFiles = new ArrayList<>();
+
+    @Option(
+            names = "--tokens",
+            paramLabel = "N",
+            defaultValue = "128",
+            description = "Generated for each prompt where speed is measured. Default: ${DEFAULT-VALUE}.")
+    int tokens;
+
+    @Option(
+            names = "--repeats",
+            paramLabel = "N",
+            defaultValue = "5",
+            description = "Of loading and of whole generations. Default: ${DEFAULT-VALUE}.")
+    int repeats;
+
+    @Option(
+            names = "--format",
+            paramLabel = "FORMAT",
+            defaultValue = "table",
+            description = "Of what is printed: table, markdown or json. Default: ${DEFAULT-VALUE}.")
+    Report.Format format = Report.Format.TABLE;
+
+    @Spec
+    @Nullable
+    CommandSpec spec;
+
+    /** All that was measured. */
+    record Result(Machine machine, String command, List<ModelEvaluation> models) implements Report {
+        @Override
+        public String tables(Function<Table, String> style) {
+            Table table = new Table(
+                    "model",
+                    "MB",
+                    "load s",
+                    "perplexity",
+                    "head 1 top-1 %",
+                    "plain tokens/s",
+                    "tokens/s",
+                    "tokens/step",
+                    "BLEU-2 %");
+            for (ModelEvaluation model : models) {
+                table.row(
+                        model.name(),
+                        cell(model.profile(), profile -> Table.number(profile.bytes() / 1e6, 1)),
+                        cell(model.load(), load -> Table.number(load.loaded().median(), 2)),
+                        cell(
+                                model.foresight(),
+                                found -> Table.number(found.perplexity().value(), 4)),
+                        cell(
+                                model.heads(),
+                                found -> Table.number(
+                                        100 * found.ofBase().getFirst().top(1), 1)),
+                        cell(
+                                model.speed(),
+                                lines -> BenchReport.spread(lines.getFirst().tokensPerSecond(), 1)),
+                        model.usual()
+                                .map(line -> BenchReport.spread(line.tokensPerSecond(), 1))
+                                .orElse(""),
+                        model.usual()
+                                .map(line -> Table.number(line.tokensPerStep(), 2))
+                                .orElse(""),
+                        String.join(
+                                " / ",
+                                model.quality().values().stream()
+                                        .map(part -> cell(part, found -> Table.number(100 * found.bleu2(), 2)))
+                                        .toList()));
+            }
+            return style.apply(table);
+        }
+
+        private static <T> String cell(Part<T> part, Function<T, String> shown) {
+            return part.found().map(shown).orElse("");
+        }
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (maxNewTokens < 1 || tokens < 1 || repeats < 1) {
+            throw new IllegalArgumentException("--max-new-tokens, --tokens and --repeats must be at least 1");
+        }
+        List<ReferenceSet> read = new ArrayList<>();
+        for (Path set : sets) {
+            read.add(ReferenceSet.read(set));
+        }
+        ModelMeasuring measuring =
+                new ModelMeasuring(this, text == null ? null : EvaluationOptions.readText(text), read);
+        List<ModelEvaluation> measured = measuring.all(models.each());
+        Part<?> first = measured.getFirst().profile();
+        if (measured.stream().noneMatch(model -> model.profile().found().isPresent())) {
+            throw new IllegalArgumentException(
+                    "no model could be measured: " + first.missing().orElse(""));
+        }
+        Machine machine = Machine.here();
+        if (report != null) {
+            write(report, page(measured, machine));
+        }
+        new Result(machine, command(), measured).print(format);
+        if (report != null) {
+            System.err.println("hydra: the page is " + report.toAbsolutePath());
+        }
+        return 0;
+    }
+
+    private String page(List<ModelEvaluation> measured, Machine machine) {
+        String setting = String.format(
+                "Measured on %s, %d processors, %s, Java %s, %s.",
+                machine.processor(),
+                machine.processors(),
+                machine.system(),
+                machine.java(),
+                LocalDate.now(ZoneOffset.UTC));
+        List<String> method = new ArrayList<>();
+        method.add("Speed: greedy decoding of " + tokens + " tokens from each of "
+                + (promptFiles.isEmpty() ? "five beginnings of Python files" : promptFiles.size() + " prompts")
+                + ", prefill left out, ways of drafting in turns within each of " + repeats
+                + " repeats, models one after the other; ± is a standard deviation. Times plain is the ratio within a repeat."
+                + " Drafts \"up to n\" adapt to what pays, \"always n\" draft the whole tree at every step.");
+        method.add(
+                "Load: from opened files to an engine that is ready, weights verified, files in the page cache; median of "
+                        + repeats
+                        + ". A divergence is KL(first model ‖ model) of the next token's distribution, read in the same windows.");
+        method.add("Answers: greedy, at most " + maxNewTokens + " tokens, "
+                + (raw ? "prompts as they are" : "through the chat template")
+                + ". BLEU-2 is NLTK's sentence_bleu with weights (0.5, 0.5) and no smoothing on words between white space; ROUGE"
+                + " is rouge_score's F1 without a stemmer, which knows the letters a to z only.");
+        return EvaluationPage.html(measured, setting, method, commands(measured));
+    }
+
+    /** What measures all again, and the parts for themselves. */
+    private List<String> commands(List<ModelEvaluation> measured) {
+        List<String> lines = new ArrayList<>(List.of(command()));
+        for (ModelEvaluation model : measured) {
+            String option = model.source().isEmpty() ? "" : " --model " + quoted(model.source());
+            lines.add("hydra bench" + option + " --tokens " + tokens + " --repeats " + repeats);
+            if (text != null) {
+                lines.add("hydra eval perplexity" + option + " --text " + quoted(text.toString()));
+                lines.add("hydra eval heads" + option + " --text " + quoted(text.toString()));
+            }
+        }
+        return lines;
+    }
+
+    /** The command line as it was given. */
+    private String command() {
+        CommandSpec command = Objects.requireNonNull(spec);
+        StringBuilder line = new StringBuilder("hydra");
+        command.root()
+                .commandLine()
+                .getParseResult()
+                .originalArgs()
+                .forEach(word -> line.append(' ').append(quoted(word)));
+        return line.toString();
+    }
+
+    private static String quoted(String word) {
+        return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
+    }
+
+    /** A page that was there is replaced when the new one is whole. */
+    private static void write(Path file, String content) throws IOException {
+        Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
+        Files.createDirectories(folder);
+        Path half = folder.resolve(
+                "." + file.getFileName() + "." + ProcessHandle.current().pid());
+        try {
+            Files.writeString(half, content);
+            Files.move(half, file, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(half);
+        }
+    }
+}

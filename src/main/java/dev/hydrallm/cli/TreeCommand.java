@@ -1,0 +1,337 @@
+package dev.hydrallm.cli;
+
+import dev.hydrallm.decoding.AcceptanceRule;
+import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.decoding.Speculation;
+import dev.hydrallm.engine.EngineOptions;
+import dev.hydrallm.evaluation.PathRates;
+import dev.hydrallm.evaluation.PromptSet;
+import dev.hydrallm.evaluation.RankTrace;
+import dev.hydrallm.evaluation.SpeedBenchmark;
+import dev.hydrallm.evaluation.TreeDrawing;
+import dev.hydrallm.evaluation.TreeGrowth;
+import dev.hydrallm.evaluation.TreeSearch;
+import dev.hydrallm.model.NamedTrees;
+import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.prompt.ChatTemplate;
+import dev.hydrallm.prompt.Tokenizer;
+import dev.hydrallm.serving.TextModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "tree",
+        sortOptions = false,
+        description =
+                "Grows a draft tree from what the heads were measured to guess: of a number of nodes, or the one that is fastest"
+                        + " on this machine.",
+        footer = {
+            "",
+            "The base writes on from every second prompt, and before each token is looked at which ranks the heads had for the"
+                    + " tokens that came: that decides what any tree would have got accepted. Without --nodes what steps"
+                    + " cost is measured too, and the trees that promise most are timed, whole, in turns with those of"
+                    + " --compare-with, on the other prompts.",
+            "",
+            "Example:  hydra eval tree --svg tree.svg",
+            "          hydra eval tree --model PACK --prompts prompts.json --write",
+            "          hydra eval tree --nodes 64 --no-timing --output tree.json    (for --tree tree.json)"
+        })
+final class TreeCommand implements Callable<Integer> {
+    @Mixin
+    PromptOptions prompts = new PromptOptions();
+
+    @Option(
+            names = "--nodes",
+            paramLabel = "N",
+            description = "Nodes of the tree, its root included. Default: as many as are fastest here.")
+    @Nullable
+    Integer nodes;
+
+    @Option(names = "--depth", paramLabel = "N", description = "Most heads that --nodes may use. Default: all.")
+    @Nullable
+    Integer depth;
+
+    @Option(
+            names = "--ranks",
+            paramLabel = "N",
+            defaultValue = "10",
+            description = "Guesses of each head that a tree may use. Default: ${DEFAULT-VALUE}.")
+    int ranks;
+
+    @Option(
+            names = "--tokens",
+            paramLabel = "N",
+            defaultValue = "128",
+            description = "Written for each prompt. Default: ${DEFAULT-VALUE}.")
+    int tokens;
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "0",
+            description = "Of the texts, sampled with a fixed seed; 0 is greedy. Default: ${DEFAULT-VALUE}.")
+    double temperature;
+
+    @Option(
+            names = "--compare-with",
+            paramLabel = "N",
+            split = ",",
+            defaultValue = "2,4,8,16,63",
+            description = "Times the first N paths of the tree that models without one of their own get, too. Default:"
+                    + " ${DEFAULT-VALUE}.")
+    List<Integer> compareWith = new ArrayList<>();
+
+    @Option(
+            names = "--candidates",
+            paramLabel = "N",
+            defaultValue = "4",
+            description = "Trees that are timed to find the fastest. Default: ${DEFAULT-VALUE}.")
+    int candidates;
+
+    @Option(
+            names = "--repeats",
+            paramLabel = "N",
+            defaultValue = "7",
+            description = "Of whole generations. Default: ${DEFAULT-VALUE}.")
+    int repeats;
+
+    @Option(names = "--no-timing", description = "With --nodes: grow the tree and time nothing.")
+    boolean noTiming;
+
+    @Option(names = "--svg", paramLabel = "FILE", description = "Draw the tree.")
+    @Nullable
+    Path svg;
+
+    @Option(names = "--output", paramLabel = "FILE", description = "Write the tree as JSON, for --tree.")
+    @Nullable
+    Path output;
+
+    @Option(names = "--write", description = "Make it the pack's own tree.")
+    boolean write;
+
+    @Mixin
+    ModelOptions modelOptions = new ModelOptions();
+
+    @Option(
+            names = "--format",
+            paramLabel = "FORMAT",
+            defaultValue = "table",
+            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
+    Report.Format format = Report.Format.TABLE;
+
+    /** What is known of the model before its trees are timed. */
+    private record Measured(Engine engine, List<RankTrace> traces, List<int[]> prompts, AcceptanceRule rule) {}
+
+    @Override
+    public Integer call() throws IOException {
+        checkNumbers();
+        AcceptanceRule rule = CompressionCommand.rule(temperature);
+        List<PromptSet> sets = prompts.sets();
+        if (write && modelOptions.model != null && !PackedModel.isPack(modelOptions.model)) {
+            throw new IllegalArgumentException(
+                    modelOptions.model + " is no packed model, and --write changes one: make it with hydra pack first");
+        }
+        try (PackedModel pack = Models.openWithHeads(modelOptions)) {
+            checkShape(pack);
+            TreeReport report;
+            List<RankTrace> traces;
+            try (Tokenizer tokenizer = TextModel.tokenizerOf(pack);
+                    Engine engine = Models.engine(pack, modelOptions, 1)) {
+                ChatTemplate template = ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer);
+                List<int[]> all = sets.stream()
+                        .flatMap(set -> set.openings(tokenizer, template).stream())
+                        .filter(prompt -> prompt.length < engine.limits().contextLength() - 1)
+                        .toList();
+                if (all.isEmpty()) {
+                    throw new IllegalArgumentException("every prompt is as long as the context of "
+                            + engine.limits().contextLength() + " tokens");
+                }
+                traces = traces(
+                        engine,
+                        everySecond(all, 0),
+                        rule,
+                        Set.copyOf(pack.manifest().eosIds()));
+                List<int[]> others = all.size() == 1 ? all : everySecond(all, 1);
+                report = search(pack, new Measured(engine, traces, others, rule));
+            }
+            keep(pack, report, traces);
+            report.print(format);
+        }
+        return 0;
+    }
+
+    private void checkNumbers() {
+        if (tokens < 2 || repeats < 1 || candidates < 1) {
+            throw new IllegalArgumentException(
+                    "--tokens must be at least 2, --repeats and --candidates at least 1, not " + tokens + ", " + repeats
+                            + " and " + candidates);
+        }
+        if (ranks < 1 || ranks > NamedTrees.HIGHEST_RANK + 1) {
+            throw new IllegalArgumentException(
+                    "--ranks must be within 1 and " + (NamedTrees.HIGHEST_RANK + 1) + ", not " + ranks);
+        }
+        compareWith.forEach(paths -> {
+            if (paths < 1) {
+                throw new IllegalArgumentException("--compare-with takes numbers of paths from 1 on, not " + paths);
+            }
+        });
+        int most = EngineOptions.DEFAULT.maxNodes();
+        if (nodes != null && (nodes < 2 || nodes > most)) {
+            throw new IllegalArgumentException(
+                    "--nodes must be within 2 and " + most + ", which is all that one step verifies, not " + nodes);
+        }
+        if (nodes == null && (depth != null || noTiming)) {
+            throw new IllegalArgumentException("--depth and --no-timing go with --nodes only");
+        }
+    }
+
+    private void checkShape(PackedModel pack) {
+        int heads = pack.draft().heads();
+        if (depth != null && (depth < 1 || depth > heads)) {
+            throw new IllegalArgumentException(
+                    "--depth must be within 1 and the model's " + heads + " draft heads, not " + depth);
+        }
+        if (ranks > pack.architecture().vocabSize()) {
+            throw new IllegalArgumentException("--ranks " + ranks + " is more than the vocabulary of "
+                    + pack.architecture().vocabSize() + " tokens");
+        }
+        double most = IntStream.rangeClosed(0, depth == null ? heads : depth)
+                .mapToDouble(level -> Math.pow(ranks, level))
+                .sum();
+        if (nodes != null && nodes > most) {
+            throw new IllegalArgumentException(String.format(
+                    "a tree of depth %d with %d guesses of each head has at most %.0f nodes, not %d: give more --ranks",
+                    depth == null ? heads : depth, ranks, most, nodes));
+        }
+    }
+
+    private static List<int[]> everySecond(List<int[]> prompts, int from) {
+        return IntStream.range(0, prompts.size())
+                .filter(i -> i % 2 == from)
+                .mapToObj(prompts::get)
+                .toList();
+    }
+
+    private List<RankTrace> traces(Engine engine, List<int[]> prompts, AcceptanceRule rule, Set<Integer> ends) {
+        Progress progress = new Progress("Writing");
+        List<RankTrace> traces = new ArrayList<>();
+        for (int[] prompt : prompts) {
+            traces.add(RankTrace.of(engine, prompt, rule, ends, tokens, ranks));
+            progress.count(traces.size(), prompts.size(), "texts");
+        }
+        return traces;
+    }
+
+    private TreeReport search(PackedModel pack, Measured measured) {
+        List<DraftTree> grown = nodes == null ? promising(measured) : List.of(grown(pack, measured.traces, nodes));
+        List<TreeReport.Line> timed = noTiming ? List.of() : time(pack, measured, grown);
+        DraftTree chosen = grown.getFirst();
+        if (!timed.isEmpty()) {
+            TreeReport.Line fastest =
+                    TreeReport.fastest(timed, TreeReport.Role.GROWN).orElseThrow();
+            chosen = grown.stream()
+                    .filter(tree -> tree.nodes() == fastest.nodes())
+                    .findFirst()
+                    .orElseThrow();
+            timed = timed.stream()
+                    .map(line -> line.equals(fastest) ? line.chosen() : line)
+                    .toList();
+        }
+        return new TreeReport(
+                Models.label(pack),
+                Models.threads(pack, modelOptions),
+                temperature,
+                chosen.nodes(),
+                chosen.depth(),
+                chosen.paths(),
+                RankTrace.tokensPerStep(measured.traces, chosen),
+                timed,
+                TreeReport.gain(timed, TreeReport.Role.COMPARED),
+                TreeReport.gain(timed, TreeReport.Role.PLAIN));
+    }
+
+    private DraftTree grown(PackedModel pack, List<RankTrace> traces, int size) {
+        return DraftTree.of(
+                TreeGrowth.forTraces(traces, size, depth == null ? pack.draft().heads() : depth, ranks));
+    }
+
+    private List<DraftTree> promising(Measured measured) {
+        Progress progress = new Progress("Measuring steps");
+        int all = TreeSearch.measurements(measured.engine.limits());
+        return TreeSearch.on(
+                        measured.engine,
+                        measured.traces,
+                        ranks,
+                        30,
+                        done -> progress.count(done, all, "sizes and depths"))
+                .best(candidates)
+                .stream()
+                .map(TreeSearch.Candidate::tree)
+                .toList();
+    }
+
+    private List<TreeReport.Line> time(PackedModel pack, Measured measured, List<DraftTree> grown) {
+        List<DraftTree> trees = new ArrayList<>(grown);
+        List<String> names = new ArrayList<>(grown.stream().map(tree -> "grown").toList());
+        DraftTree usual = TextModel.treeOf(
+                pack, Optional.of(NamedTrees.defaultFor(pack.draft().heads())));
+        for (int paths : compareWith) {
+            trees.add(usual.first(paths + 1));
+            names.add("first " + paths + " paths");
+        }
+        SpeedBenchmark benchmark =
+                new SpeedBenchmark(measured.engine, measured.prompts, measured.rule, tokens, repeats);
+        Progress progress = new Progress("Timing");
+        int all = benchmark.passes(trees.size());
+        List<SpeedBenchmark.Line> speeds = benchmark.run(
+                trees.stream().map(Speculation::whole).toList(), done -> progress.count(done, all, "passes"));
+        List<TreeReport.Line> lines = new ArrayList<>();
+        lines.add(TreeReport.Line.of("none", TreeReport.Role.PLAIN, 0, speeds.getFirst()));
+        for (int i = 0; i < trees.size(); i++) {
+            lines.add(TreeReport.Line.of(
+                    names.get(i),
+                    i < grown.size() ? TreeReport.Role.GROWN : TreeReport.Role.COMPARED,
+                    trees.get(i).depth(),
+                    speeds.get(1 + i)));
+        }
+        return lines;
+    }
+
+    /** Puts the tree where the options say. */
+    private void keep(PackedModel pack, TreeReport report, List<RankTrace> traces) throws IOException {
+        if (svg != null) {
+            DraftTree tree = DraftTree.of(report.paths());
+            PathRates rates = PathRates.over(
+                    traces, new HashSet<>(tree.paths()), pack.draft().heads(), ranks);
+            Files.writeString(
+                    svg,
+                    TreeDrawing.svg(
+                            tree,
+                            path -> (double) rates.accepted(path) / rates.steps(),
+                            "Draft tree of " + report.model(),
+                            String.format(
+                                    "%d nodes, %s tokens per step over %d steps",
+                                    tree.nodes(), Table.number(report.tokensPerStep(), 2), rates.steps())));
+        }
+        if (output != null) {
+            Files.writeString(output, report.paths().toString().replace(" ", "") + "\n");
+        }
+        if (write) {
+            pack.manifest().withTree(report.paths()).replace(pack.directory());
+            System.err.println("hydra: " + pack.directory() + " has this tree now");
+        }
+    }
+}
