@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param nodes of the chosen tree, its root included
  * @param paths of the chosen tree, the most often accepted first
- * @param tokensPerStep of the chosen tree on the texts that it was grown for, without sampling error of its own choice
+ * @param tokensPerStep of the chosen tree on the texts that it was grown for, which flatters it a little
  * @param timed plain decoding first; empty if nothing was timed
  * @param gainOverCompared how much faster the chosen tree is than the fastest one that it is compared with, 0.05 being 5 %; null if there
  *     is none
