@@ -50,6 +50,9 @@ import picocli.CommandLine.Option;
             "          hydra eval tree --nodes 64 --no-timing --output tree.json    (for --tree tree.json)"
         })
 final class TreeCommand implements Callable<Integer> {
+    /** How many steps of each size are measured for every repeat: a step is short, and its time varies more. */
+    private static final int STEPS_PER_GENERATION = 4;
+
     @Mixin
     PromptOptions prompts = new PromptOptions();
 
@@ -105,7 +108,8 @@ final class TreeCommand implements Callable<Integer> {
             names = "--repeats",
             paramLabel = "N",
             defaultValue = "7",
-            description = "Of whole generations. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "Of whole generations; single steps are measured four times as often. Default: ${DEFAULT-VALUE}.")
     int repeats;
 
     @Option(names = "--no-timing", description = "With --nodes: grow the tree and time nothing.")
@@ -275,7 +279,7 @@ final class TreeCommand implements Callable<Integer> {
                         measured.engine,
                         measured.traces,
                         ranks,
-                        30,
+                        STEPS_PER_GENERATION * repeats,
                         done -> progress.count(done, all, "sizes and depths"))
                 .best(candidates)
                 .stream()

@@ -5,16 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.hydrallm.model.DType;
+import dev.hydrallm.testing.TinyCheckpoint;
 import dev.hydrallm.testing.WideCheckpoint;
-import dev.hydrallm.training.data.TokenFileWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -50,28 +47,7 @@ final class TrainCommandTest {
     @BeforeEach
     void write() throws Exception {
         base = WideCheckpoint.writeBase(folder.resolve("base"), DType.F16);
-        data = tokens(folder.resolve("tokens.bin"), base, 8, 1);
-    }
-
-    /** Random tokens after a first one of their own, all labelled: only who remembers them knows what comes. */
-    private static Path tokens(Path file, Path base, int count, long seed) throws Exception {
-        String tokenizer = HexFormat.of()
-                .formatHex(MessageDigest.getInstance("SHA-256")
-                        .digest(Files.readAllBytes(base.resolve("tokenizer.json"))));
-        Random random = new Random(seed);
-        try (TokenFileWriter writer = new TokenFileWriter(file, 16, tokenizer)) {
-            for (int i = 0; i < count; i++) {
-                boolean[] labelled = new boolean[12];
-                Arrays.fill(labelled, true);
-                int[] sample = random.ints(12, 3, 16).toArray();
-                // What comes after the first token depends on it alone; repeated, it would look the same as once.
-                sample[0] = 3 + i;
-                sample[1] = 11;
-                writer.add(sample, labelled);
-            }
-            writer.finish();
-        }
-        return file;
+        data = TinyCheckpoint.writeTokens(folder.resolve("tokens.bin"), base, 8, 1);
     }
 
     @Test

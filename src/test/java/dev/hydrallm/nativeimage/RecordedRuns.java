@@ -23,7 +23,10 @@ import java.util.stream.Stream;
 final class RecordedRuns {
     private static final String AGENT = "recorder.jar";
 
-    /** Every reader and writer once, in a folder with a demo model, a chat template, a text and a batch. */
+    /**
+     * Every reader and writer once, in a folder with a demo model, a base and tokens to train heads for it with, a chat template, a
+     * text, conversations, prompts, questions and a batch.
+     */
     private static final String COMMANDS = """
             pull org/base
             pack --model org/heads --quantize int8 --output tiny
@@ -35,6 +38,21 @@ final class RecordedRuns {
             eval perplexity --text text --format json
             eval compare demo demo --text text --format json
             bench --soak 4 --format json
+            data distill --input text --continue-text --prompt-tokens 4 --max-tokens 2 --output answers.jsonl
+            data prepare --input answers.jsonl conversations.json --chat-template vicuna_v1.1 --output p.bin --format json
+            data inspect p.bin --sample 0
+            train --model base --data tokens --eval-data tokens --max-steps 2 --save-steps 1 --cache-hidden-states states\
+             --output-dir trained --export-pt --device cpu --threads 1
+            train --model base --data tokens --eval-data tokens --max-steps 2 --save-steps 1 --resume required\
+             --output-dir trained --device cpu --threads 1
+            push trained org/trained
+            eval heads --text text --format json
+            eval tree --nodes 4 --limit 1 --tokens 4 --repeats 1 --svg tree.svg --output tree.json --format json
+            eval compression --limit 1 --max-tokens 4 --format json
+            eval quality --set prompts.json --max-new-tokens 4 --format json
+            eval mtbench --questions questions.jsonl --output mtbench.jsonl --max-new-tokens 4 --format json
+            eval all demo --text text --set prompts.json --max-new-tokens 4 --prompt-file text --tokens 4 --repeats 1\
+             --report report.html --format json
             """;
 
     private RecordedRuns() {}
@@ -56,6 +74,13 @@ final class RecordedRuns {
                 folder.resolve("template"),
                 Path.of("src/test/resources/templates/qwen3.jinja").toAbsolutePath());
         Files.writeString(folder.resolve("text"), "a b c d e f g h");
+        Files.writeString(folder.resolve("conversations.json"), """
+                [{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}]""");
+        Files.writeString(folder.resolve("prompts.json"), "[{\"prompt\": \"def f(x):\", \"gt\": \"return x\"}]");
+        Files.writeString(
+                folder.resolve("questions.jsonl"),
+                "{\"question_id\": 81, \"category\": \"coding\", \"turns\": [\"def f(x):\"]}");
+        TinyCheckpoint.writeTokens(folder.resolve("tokens"), base, 8, 1);
         Files.writeString(folder.resolve("batch"), "{\"prompt\": \"def f(x):\", \"max_tokens\": 2}");
         Files.writeString(folder.resolve("commands"), COMMANDS);
         writeAgent(folder.resolve(AGENT));
@@ -105,6 +130,7 @@ final class RecordedRuns {
                 .redirectOutput(folder.resolve(name + ".log").toFile());
         process.command().addAll(List.of(words));
         process.environment().put("HF_ENDPOINT", hub.address());
+        process.environment().put("HF_TOKEN", "hf_write");
         process.environment().put("HF_HOME", folder.resolve("hf").toString());
         Process started = process.start();
         try (OutputStream in = started.getOutputStream()) {

@@ -108,6 +108,17 @@ final class LauncherTest {
     }
 
     @Test
+    void whatLivesLongOrHashesGigabytesGetsBothCompilers() throws Exception {
+        String first = "-XX:TieredStopAtLevel=1";
+        assertThat(run("generate", "--prompt", "eval").out.lines()).contains(first);
+        assertThat(run("inspect", "--help").out.lines()).contains(first);
+        assertThat(run("generate", "--model", "x").out.lines()).doesNotContain(first);
+        for (String command : List.of("serve", "bench", "eval", "data", "train", "chat", "pack", "pull", "push")) {
+            assertThat(run(command).out.lines()).contains(command).doesNotContain(first);
+        }
+    }
+
+    @Test
     void aLinkFromElsewhereFindsTheFolder() throws Exception {
         Path links = Files.createDirectories(folder.resolve("bin"));
         Files.createSymbolicLink(links.resolve("first"), Path.of("../a place with spaces/hydra"));

@@ -207,6 +207,10 @@ public final class FakeHub implements AutoCloseable {
             return;
         }
         note("hub", exchange);
+        if (exchange.getRequestMethod().equals("POST")) {
+            take(exchange, path);
+            return;
+        }
         String[] parts = path.substring(1).split("/", path.startsWith("/api/") ? 6 : 5);
         boolean api = parts[0].equals("api");
         String repository = api ? parts[2] + "/" + parts[3] : parts[0] + "/" + parts[1];
@@ -223,6 +227,16 @@ public final class FakeHub implements AutoCloseable {
         } else {
             redirect(exchange, repository, parts[4]);
         }
+    }
+
+    /** Any push, whose files all belong in git; what was committed is not kept. */
+    private static void take(HttpExchange exchange, String path) throws IOException {
+        exchange.getRequestBody().readAllBytes();
+        String answer = path.contains("/commit/")
+                ? "{\"commitUrl\": \"https://hub/commit/" + COMMIT + "\"}"
+                : "{\"files\": [{\"uploadMode\": \"regular\"}]}";
+        send(exchange, answer.getBytes(StandardCharsets.UTF_8), 0);
+        exchange.close();
     }
 
     private String listingOf(String repository) {

@@ -1,13 +1,19 @@
 package dev.hydrallm.testing;
 
 import dev.hydrallm.model.DType;
+import dev.hydrallm.training.data.TokenFileWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 
 /** Tensors and files of a tiny Llama model and of draft heads for it, as others write them. */
 public final class TinyCheckpoint {
@@ -161,6 +167,35 @@ public final class TinyCheckpoint {
         }
         text(directory.resolve("config.json"), config);
         return directory;
+    }
+
+    /**
+     * Writes a token file for this or the wide model in a {@code base} folder: random tokens after a first one of their own, all
+     * labelled. Only who remembers them knows what comes.
+     */
+    public static Path writeTokens(Path file, Path base, int count, long seed) throws IOException {
+        Random random = new Random(seed);
+        try (TokenFileWriter writer = new TokenFileWriter(file, VOCAB, sha256(base.resolve("tokenizer.json")))) {
+            for (int i = 0; i < count; i++) {
+                boolean[] labelled = new boolean[12];
+                Arrays.fill(labelled, true);
+                int[] sample = random.ints(12, 3, VOCAB).toArray();
+                // What comes after the first token depends on it alone; repeated, it would look the same as once.
+                sample[0] = 3 + i;
+                sample[1] = 11;
+                writer.add(sample, labelled);
+            }
+            writer.finish();
+        }
+        return file;
+    }
+
+    private static String sha256(Path file) throws IOException {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** Writes a text file. */
