@@ -104,11 +104,15 @@ final class Cli {
     /** The first cause that says something, on one line. */
     static String oneLine(Throwable error) {
         Throwable told = error;
-        while (told.getCause() != null
-                && (told instanceof java.util.concurrent.ExecutionException
-                        || told instanceof java.util.concurrent.CompletionException
-                        || told.getMessage() == null)) {
-            told = told.getCause();
+        for (Throwable cause = told.getCause();
+                cause != null
+                        && (told instanceof java.util.concurrent.ExecutionException
+                                || told instanceof java.util.concurrent.CompletionException
+                                || told.getMessage() == null
+                                || told.getMessage().equals(cause.getMessage())
+                                || told.getMessage().equals(cause.toString()));
+                cause = told.getCause()) {
+            told = cause;
         }
         String message = told.getMessage() == null || told.getMessage().isBlank()
                 ? told.getClass().getSimpleName()

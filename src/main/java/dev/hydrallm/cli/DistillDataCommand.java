@@ -114,6 +114,7 @@ final class DistillDataCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--parallel must be at least 1, not " + parallel);
         }
         List<Inputs.Source> sources = inputs.sources();
+        Inputs.requireApart(sources, List.of(output));
         BaseText text = new BaseText();
         text.model = modelOptions.model;
         text.baseModel = modelOptions.baseModel;

@@ -172,7 +172,7 @@ final class EndpointGenerator implements Generator, AutoCloseable {
         } catch (JsonProcessingException e) {
             text = body; // as it is, then
         }
-        text = text.replaceAll("\\p{Cntrl}+", " ");
+        text = text.replaceAll("[\\p{Cc}\\u2028\\u2029]+", " ");
         return text.length() > LONGEST_COMPLAINT ? text.substring(0, LONGEST_COMPLAINT) + " …" : text;
     }
 

@@ -69,6 +69,10 @@ final class HeadOptions {
             requireSame("--medusa-num-layers", residualLayers, start.layout().residualLayers());
             requireSame(
                     "--medusa-num-decoder-layers", forkedLayers, start.layout().forkedLayers());
+            if (shareLmHead && !start.layout().sharedLmHead()) {
+                throw new IllegalArgumentException(
+                        "the heads in " + headsFrom + " have last matrices of their own: leave out --share-lm-head");
+            }
             return start;
         } catch (IllegalArgumentException e) {
             start.close();

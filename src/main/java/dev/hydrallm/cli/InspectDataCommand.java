@@ -25,7 +25,7 @@ import picocli.CommandLine.Parameters;
                         + " ⟦like this⟧ elsewhere.",
         footer = {"", "Example:  hydra data inspect tokens.bin --sample 3 --model base/"})
 final class InspectDataCommand implements Callable<Integer> {
-    private static final Pattern CONTROL = Pattern.compile("[\\p{Cntrl}&&[^\\n\\t]]");
+    private static final Pattern CONTROL = Pattern.compile("[\\p{Cc}&&[^\\n\\t]]");
 
     @Parameters(paramLabel = "FILE", description = "The token file.")
     Path file = Path.of("");

@@ -95,6 +95,9 @@ final class PrepareDataCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         List<Inputs.Source> sources = inputs.sources();
+        Path eval = evalOutput == null ? held(output) : evalOutput;
+        Path report = Path.of(output + ".json");
+        Inputs.requireApart(sources, evalShare > 0 ? List.of(output, report, eval) : List.of(output, report));
         try (BaseText.Opened opened = model.open()) {
             int length = maxLength == null ? opened.context() : maxLength;
             if (length > opened.context()) {
@@ -109,15 +112,10 @@ final class PrepareDataCommand implements Callable<Integer> {
             Progress progress = new Progress("Preparing");
             long total = DataInputOptions.bytes(sources);
             Preparation.Result result = Preparation.run(
-                    opened.base(),
-                    options,
-                    sources,
-                    output,
-                    evalOutput == null ? held(output) : evalOutput,
-                    done -> progress.show(done, total, "read"));
+                    opened.base(), options, sources, output, eval, done -> progress.show(done, total, "read"));
             Summary summary = new Summary(result);
             Files.writeString(
-                    Path.of(output + ".json"),
+                    report,
                     JsonMapper.builder()
                                     .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
                                     .build()

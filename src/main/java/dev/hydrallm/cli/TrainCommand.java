@@ -178,6 +178,7 @@ final class TrainCommand implements Callable<Integer> {
         TrainingOptions options = learning.options();
         Trainer.Care care = new Trainer.Care(loggingSteps, saveSteps, evalSteps);
         Quantization quantization = quantization();
+        Optional<DType> written = heads.dtype();
         Path base = new HubModels(Cli.environment(command)).model(model);
         if (PackedModel.isPack(base)) {
             throw new IllegalArgumentException(
@@ -190,23 +191,27 @@ final class TrainCommand implements Callable<Integer> {
                     @Nullable TokenFile evaluation = evalData == null ? null : TokenFile.open(evalData);
                     PackedModel pack = Packing.cached(base, Optional.empty(), quantization, LoadOptions.DEFAULT)) {
                 Samples samples = usable(data, training, pack, longest);
+                @Nullable
+                Samples held =
+                        evaluation == null ? null : usable(Objects.requireNonNull(evalData), evaluation, pack, longest);
                 Map<String, String> identity = identity(start, pack, samples, longest);
                 try (RunFolder folder = RunFolder.open(output(start.layout()), identity, resume);
                         Learner learner = learner(pack, start.layout(), longest)) {
                     Trainer trainer = new Trainer(learner, samples, options, folder, care, new Bar());
-                    if (evaluation != null) {
-                        trainer.holdingOut(usable(Objects.requireNonNull(evalData), evaluation, pack, longest));
+                    if (held != null) {
+                        trainer.holdingOut(held);
                     }
                     if (cacheHiddenStates != null) {
                         trainer.keepingStates(cacheHiddenStates, baseKey(pack, start.layout()));
                     }
-                    return run(trainer, start, learner, folder);
+                    return run(trainer, start, learner, folder, written.orElseGet(start::dtype));
                 }
             }
         }
     }
 
-    private int run(Trainer trainer, StartingWeights start, Learner learner, RunFolder folder) throws IOException {
+    private int run(Trainer trainer, StartingWeights start, Learner learner, RunFolder folder, DType dtype)
+            throws IOException {
         try (Interruption interruption =
                 new Interruption(() -> System.err.println("\nhydra: ending after this step; once more ends at once"))) {
             Trainer.Outcome outcome = trainer.run(
@@ -216,7 +221,6 @@ final class TrainCommand implements Callable<Integer> {
                         "hydra: stopped, and saved in " + folder.path() + ": give the same command to go on with it");
                 return Cli.INTERRUPTED;
             }
-            DType dtype = heads.dtype().orElseGet(start::dtype);
             new TrainedHeads(start.layout(), dtype, baseName())
                     .write(
                             learner,
@@ -255,8 +259,16 @@ final class TrainCommand implements Callable<Integer> {
                     + " was prepared with another tokenizer than the base's: prepare the data again with this --model");
         }
         Progress bar = new Progress("Looking through " + file);
-        UsableSamples usable = UsableSamples.of(
-                samples, longest, pack.architecture().vocabSize(), done -> bar.count(done, samples.count(), "samples"));
+        UsableSamples usable;
+        try {
+            usable = UsableSamples.of(
+                    samples,
+                    longest,
+                    pack.architecture().vocabSize(),
+                    done -> bar.count(done, samples.count(), "samples"));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+        }
         System.err.printf(
                 Locale.ROOT,
                 "hydra: %s: %,d samples of %,d tokens%s%s%n",
@@ -343,7 +355,7 @@ final class TrainCommand implements Callable<Integer> {
 
     /** What the base's states depend on beside the samples. */
     private String baseKey(PackedModel pack, DraftLayout layout) {
-        return baseDigest(pack) + " tap " + layout.forkedLayers() + " on "
+        return baseDigest(pack) + " of " + pack.architecture() + " tap " + layout.forkedLayers() + " on "
                 + Programs.device(EngineOptions.DEFAULT.on(device).on(EngineOptions.Kind.TORCH)) + " distilled "
                 + (learning.distillationWeight > 0);
     }

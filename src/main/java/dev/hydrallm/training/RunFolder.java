@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class RunFolder implements AutoCloseable {
     private static final String RUN = "run.json";
     private static final String LOCK = "run.lock";
+    private static final String METRICS = "metrics.jsonl";
     private static final JsonMapper JSON =
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
@@ -60,31 +61,41 @@ public final class RunFolder implements AutoCloseable {
      */
     public static RunFolder open(Path path, Map<String, String> identity, Resume resume) throws IOException {
         Path run = path.resolve(RUN);
-        boolean known = Files.isRegularFile(run);
-        if (known) {
-            requireSame(path, read(run), identity);
-            if (resume == Resume.NEVER) {
-                throw new IllegalArgumentException(path
-                        + " holds this run already, and --resume never forbids to go on: choose another --output-dir");
-            }
-        } else {
-            requireEmpty(path);
-            if (resume == Resume.REQUIRED) {
-                throw new IllegalArgumentException(path + " holds no run to go on with");
-            }
+        if (resume == Resume.REQUIRED && !Files.isRegularFile(run)) {
+            throw new IllegalArgumentException(path + " holds no run to go on with");
         }
+        requireOurs(path);
         Files.createDirectories(path);
         FileChannel lock = lock(path.resolve(LOCK));
         try {
+            // Another run that did nothing yet, say because it was too large for the device, is not in the way.
+            boolean known = Files.isRegularFile(run) && (resume == Resume.REQUIRED || hasBegun(path));
+            if (known) {
+                requireSame(path, read(run), identity);
+            }
+            if (known && resume == Resume.NEVER) {
+                throw new IllegalArgumentException(path
+                        + " holds this run already, and --resume never forbids to go on: choose another --output-dir");
+            }
             if (!known) {
                 Path unfinished = path.resolve(RUN + ".unfinished");
                 Files.write(unfinished, JSON.writeValueAsBytes(identity));
                 Files.move(unfinished, run, StandardCopyOption.ATOMIC_MOVE);
             }
             return new RunFolder(path, new LinkedHashMap<>(identity), known, lock);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             lock.close();
             throw e;
+        }
+    }
+
+    /** Whether there is anything of a run that another one would spoil. */
+    private static boolean hasBegun(Path path) throws IOException {
+        Path metrics = path.resolve(METRICS);
+        try (Stream<Path> entries = Files.list(path)) {
+            return entries.map(entry -> entry.getFileName().toString())
+                            .anyMatch(name -> !name.startsWith("run.") && !name.equals(METRICS))
+                    || (Files.exists(metrics) && Files.size(metrics) > 0);
         }
     }
 
@@ -125,8 +136,8 @@ public final class RunFolder implements AutoCloseable {
         }
     }
 
-    private static void requireEmpty(Path path) throws IOException {
-        if (!Files.exists(path)) {
+    private static void requireOurs(Path path) throws IOException {
+        if (!Files.exists(path) || Files.isRegularFile(path.resolve(RUN))) {
             return;
         }
         if (!Files.isDirectory(path)) {
@@ -155,7 +166,7 @@ public final class RunFolder implements AutoCloseable {
     }
 
     Path metrics() {
-        return path.resolve("metrics.jsonl");
+        return path.resolve(METRICS);
     }
 
     Path report() {

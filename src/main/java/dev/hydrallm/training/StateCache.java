@@ -37,6 +37,7 @@ final class StateCache implements AutoCloseable {
     private static final String MAGIC = "HYDRAST1";
     private static final int HEADER = 8 + 32 + 8 + 8;
     private static final long THERE = 1L << 32;
+    private static final long LARGEST_BATCH = Integer.MAX_VALUE - 8;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Arena arena;
@@ -155,6 +156,7 @@ final class StateCache implements AutoCloseable {
 
     /** The states of a batch: from the file if all are there, else from the base, and from then on in the file. */
     Learner.States states(Learner learner, int[] samples, List<Sample> batch) {
+        requireRoom(samples);
         Optional<byte[]> stored = find(samples);
         if (stored.isPresent()) {
             found += samples.length;
@@ -173,6 +175,19 @@ final class StateCache implements AutoCloseable {
         } catch (RuntimeException e) {
             states.close();
             throw e;
+        }
+    }
+
+    /** A batch's bytes go through one array. */
+    private void requireRoom(int[] samples) {
+        long bytesOfBatch = Arrays.stream(samples).mapToLong(this::size).sum();
+        if (bytesOfBatch > LARGEST_BATCH) {
+            throw new IllegalArgumentException(String.format(
+                    Locale.ROOT,
+                    "the base's states of a batch take %.1f GB, and --cache-hidden-states keeps %.1f GB at once: take a"
+                            + " smaller --per-device-train-batch-size with more --gradient-accumulation-steps",
+                    bytesOfBatch / 1e9,
+                    LARGEST_BATCH / 1e9));
         }
     }
 

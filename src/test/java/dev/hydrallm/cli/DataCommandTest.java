@@ -116,6 +116,54 @@ class DataCommandTest {
     }
 
     @Test
+    void whatIsReadIsNotWrittenOver() throws IOException {
+        Path input = conversations(2);
+        String before = Files.readString(input);
+        assertRefused(
+                CliRun.of("data", "prepare", "--input", input, "--output", input),
+                "is read, and would be written over");
+        Path json = Files.writeString(
+                folder.resolve("chats.json"), "[" + before.lines().findFirst().orElseThrow() + "]");
+        assertRefused(
+                CliRun.of("data", "prepare", "--input", json, "--output", folder.resolve("chats")),
+                "chats.json is read, and would be written over");
+        assertRefused(
+                CliRun.of("data", "distill", "--input", input, "--output", input),
+                "is read, and would be written over");
+        assertThat(input).hasContent(before);
+    }
+
+    @Test
+    void whatATextSaysDoesNotCommandTheTerminal() throws IOException {
+        Path input = Files.writeString(folder.resolve("a.txt"), "one \u001b[31m two \u009b31m three");
+        Path output = folder.resolve("t.bin");
+        assertThat(CliRun.of("data", "prepare", "--input", input, "--output", output)
+                        .exitCode())
+                .isZero();
+        assertThat(CliRun.of("data", "inspect", output, "--sample", 0).out())
+                .contains("one \uFFFD[31m two \uFFFD31m three")
+                .doesNotContain("\u001b", "\u009b");
+    }
+
+    /** Only a torn answer may be cut off: a file of one line without an end looks like one. */
+    @Test
+    void aFileThatIsNoFileOfAnswersStaysAsItIs() throws IOException {
+        try (FakeOpenAi server = new FakeOpenAi()) {
+            for (String content : List.of(
+                    "[{\"id\":\"a\",\"conversations\":[]}]",
+                    "{\"id\":\"a\",\"conversations\":[]}",
+                    "{\"id\":\"a\",\"model\":\"other\",\"messages\":[]}",
+                    "years of work")) {
+                Path output = Files.writeString(folder.resolve("precious.json"), content);
+                CliRun run = distill(server, conversations(2), output);
+                assertThat(run.exitCode()).as(content).isEqualTo(Cli.FAILED);
+                assertThat(run.err()).contains("precious.json:1: ");
+                assertThat(output).hasContent(content);
+            }
+        }
+    }
+
+    @Test
     void aServerThatIsBusyOrDropsIsAskedAgain() throws IOException {
         Path output = folder.resolve("answers.jsonl");
         try (FakeOpenAi server = new FakeOpenAi()) {

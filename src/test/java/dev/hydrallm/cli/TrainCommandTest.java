@@ -81,6 +81,15 @@ final class TrainCommandTest {
         CliRun again = train(more, "--heads-from", output, "--medusa-num-decoder-layers", "2", "--max-steps", "1");
         assertThat(again.exitCode()).as(again.err()).isZero();
         assertThat(lines(more).getFirst().path("loss").asDouble()).isLessThan(0.06);
+        CliRun.assertRefused(
+                train(
+                        folder.resolve("shared"),
+                        "--heads-from",
+                        output,
+                        "--medusa-num-decoder-layers",
+                        "2",
+                        "--share-lm-head"),
+                "have last matrices of their own: leave out --share-lm-head");
         JsonNode config =
                 new ObjectMapper().readTree(output.resolve("config.json").toFile());
         assertThat(config.path("medusa_num_heads").asInt()).isEqualTo(2);
@@ -233,6 +242,7 @@ final class TrainCommandTest {
         CliRun.assertRefused(
                 train(folder.resolve("a"), "--model-max-length", "65"), "beyond the base's context of 64 tokens");
         CliRun.assertRefused(train(folder.resolve("a"), "--weight-decay", "-1"), "weight decay");
+        CliRun.assertRefused(train(folder.resolve("a"), "--heads-dtype", "q8"), "--heads-dtype q8 is not f32, f16");
         CliRun.assertRefused(
                 train(folder.resolve("a"), "--lr-scheduler-type", "square"), Cli.USAGE, "square is not cosine");
         CliRun.assertRefused(
@@ -241,6 +251,10 @@ final class TrainCommandTest {
                 "name the checkpoint");
         CliRun.assertRefused(CliRun.of("train", "--model", base, "--data", folder.resolve("none")), "no such file");
         CliRun.assertRefused(train(folder.resolve("a"), "--medusa-num-decoder-layers", "3"), "cannot be forked");
+        Path none = tokens(folder.resolve("none.bin"), base, 0, 1);
+        CliRun unmeasured = train(folder.resolve("a"), "--eval-data", none);
+        assertThat(unmeasured.exitCode()).isEqualTo(Cli.FAILED);
+        assertThat(unmeasured.err()).contains("hydra: " + none + ": none of 0 samples");
         assertThat(folder.resolve("a")).doesNotExist();
         Path other = WideCheckpoint.writeBase(folder.resolve("other"), DType.F16);
         Files.writeString(other.resolve("tokenizer.json"), "{ }");

@@ -153,6 +153,7 @@ final class PlanTest {
             assertThatThrownBy(() -> RunFolder.open(run, identity, RunFolder.Resume.AUTO))
                     .hasMessageContaining("another process");
         }
+        Files.writeString(run.resolve("metrics.jsonl"), "{\"step\":1}\n");
         try (RunFolder open = RunFolder.open(run, identity, RunFolder.Resume.REQUIRED)) {
             assertThat(open.isKnown()).isTrue();
         }
@@ -168,6 +169,26 @@ final class PlanTest {
         assertThatThrownBy(() -> RunFolder.open(full, identity, RunFolder.Resume.AUTO))
                 .hasMessageContaining("holds something");
         assertThat(full).isDirectoryContaining(file -> file.endsWith("thesis.txt"));
+    }
+
+    /** A run that was too large for the device is asked for in another way. */
+    @Test
+    void aRunThatDidNothingIsNotInTheWayOfAnother() throws IOException {
+        Path run = folder.resolve("run");
+        RunFolder.open(run, Map.of("--seed", "1"), RunFolder.Resume.AUTO).close();
+        Files.createFile(run.resolve("metrics.jsonl"));
+        assertThatThrownBy(() -> RunFolder.open(run, Map.of("--seed", "2"), RunFolder.Resume.REQUIRED))
+                .hasMessageContaining("another run (--seed was 1 and is 2)");
+        try (RunFolder open = RunFolder.open(run, Map.of("--seed", "2"), RunFolder.Resume.NEVER)) {
+            assertThat(open.isKnown()).isFalse();
+        }
+        assertThat(Files.readString(run.resolve("run.json"))).contains("\"2\"");
+        Files.createDirectory(run.resolve("checkpoint-00000001"));
+        assertThatThrownBy(() -> RunFolder.open(run, Map.of("--seed", "1"), RunFolder.Resume.AUTO))
+                .hasMessageContaining("another run");
+        assertThatThrownBy(() -> RunFolder.open(folder.resolve("none"), Map.of(), RunFolder.Resume.REQUIRED))
+                .hasMessageContaining("no run");
+        assertThat(folder.resolve("none")).doesNotExist();
     }
 
     @Test

@@ -257,6 +257,17 @@ final class TrainerTest {
     }
 
     @Test
+    void aBatchWithMoreStatesThanAnArrayHoldsIsRefusedInWords() throws Exception {
+        Samples samples = new FakeSamples(
+                List.of(new Sample(new int[16], new boolean[16]), new Sample(new int[16], new boolean[16])));
+        int[] both = {0, 1};
+        try (StateCache cache = StateCache.open(folder, "key", samples, 70_000_000, notices::add)) {
+            assertThatThrownBy(() -> cache.states(new FakeLearner(5, 2), both, List.of()))
+                    .hasMessageContainingAll("take 2.2 GB", "--per-device-train-batch-size");
+        }
+    }
+
+    @Test
     void damagedStatesAreMadeAnew() throws Exception {
         Samples samples = FakeSamples.random(6, 5);
         FakeLearner learner = new FakeLearner(5, 1);

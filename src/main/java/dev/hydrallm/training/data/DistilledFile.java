@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +26,8 @@ import java.util.Set;
  */
 final class DistilledFile implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
+    /** Of every line, as {@link Distillation} orders its fields. */
+    private static final String BEGINNING = "{\"id\":\"";
 
     private final OutputStream out;
     private final Set<String> done;
@@ -40,35 +44,67 @@ final class DistilledFile implements AutoCloseable {
      * @throws DataFormatException if it holds something else, or answers of another model
      */
     static DistilledFile open(Path path, String model) throws IOException {
-        Set<String> done = new HashSet<>();
-        if (Files.exists(path)) {
-            long whole = read(path, model, done);
-            try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
-                channel.truncate(whole);
+        Files.createDirectories(path.toAbsolutePath().getParent());
+        FileChannel channel =
+                FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try {
+            if (!isLocked(channel)) {
+                throw new IOException(path + ": another process writes answers into it");
             }
-        } else {
-            Files.createDirectories(path.toAbsolutePath().getParent());
+            Set<String> done = new HashSet<>();
+            // Through the channel: to close another one of the same file would give the lock away.
+            long whole = read(new BufferedInputStream(Channels.newInputStream(channel)), path, model, done);
+            channel.truncate(whole).position(whole);
+            return new DistilledFile(Channels.newOutputStream(channel), done);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
         }
-        return new DistilledFile(
-                Files.newOutputStream(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND), done);
+    }
+
+    private static boolean isLocked(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false;
+        }
     }
 
     /** Collects the ids of whole lines; where the last of these ends. */
-    private static long read(Path path, String model, Set<String> done) throws IOException {
+    private static long read(InputStream in, Path path, String model, Set<String> done) throws IOException {
         long at = 0;
-        try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
-            ByteArrayOutputStream line = new ByteArrayOutputStream();
-            for (int number = 1, b; (b = in.read()) >= 0; ) {
-                line.write(b);
-                if (b == '\n') {
-                    done.add(id(path + ":" + number, line.toByteArray(), model));
-                    at += line.size();
-                    line.reset();
-                    number++;
-                }
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        int number = 1;
+        for (int b; (b = in.read()) >= 0; ) {
+            line.write(b);
+            if (b == '\n') {
+                done.add(id(path + ":" + number, line.toByteArray(), model));
+                at += line.size();
+                line.reset();
+                number++;
             }
         }
+        requireTorn(path + ":" + number, line, model);
         return at;
+    }
+
+    /** Only the beginning of an answer is cut off: the file might be another one, named by mistake. */
+    private static void requireTorn(String place, ByteArrayOutputStream line, String model) throws IOException {
+        String text = line.toString(StandardCharsets.UTF_8);
+        if (BEGINNING.startsWith(text)) {
+            return;
+        }
+        if (!text.startsWith(BEGINNING) || isJson(text)) {
+            id(place, line.toByteArray(), model);
+        }
+    }
+
+    private static boolean isJson(String text) {
+        try {
+            return JSON.readTree(text).isObject();
+        } catch (JsonProcessingException e) {
+            return false;
+        }
     }
 
     private static String id(String place, byte[] line, String model) throws IOException {

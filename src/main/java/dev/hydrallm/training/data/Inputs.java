@@ -61,6 +61,22 @@ public final class Inputs {
         return found;
     }
 
+    /**
+     * Refuses to write over what is read.
+     *
+     * @throws IllegalArgumentException naming the file that would be
+     */
+    public static void requireApart(List<Source> sources, List<Path> outputs) throws IOException {
+        for (Path output : outputs) {
+            for (Source source : sources) {
+                if (Files.exists(output) && Files.isSameFile(output, source.file())) {
+                    throw new IllegalArgumentException(
+                            output + " is read, and would be written over: choose another --output");
+                }
+            }
+        }
+    }
+
     private static boolean hidden(Path inside) {
         for (Path name : inside) {
             if (name.toString().startsWith(".")) {

@@ -1,5 +1,6 @@
 package dev.hydrallm.training.data;
 
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -86,8 +87,7 @@ final class JsonReader {
                 }
             } catch (JsonProcessingException e) {
                 throw new DataFormatException(
-                        file + ": no JSON at byte "
-                                + (begin + Math.max(0, e.getLocation().getByteOffset())) + ": "
+                        file + ": no JSON at byte " + (begin + offset(e, parser.currentLocation())) + ": "
                                 + e.getOriginalMessage(),
                         e);
             }
@@ -112,7 +112,7 @@ final class JsonReader {
                     if (!anyJson) {
                         throw new DataFormatException(
                                 file + ": the first line is no JSON at byte "
-                                        + (begin + Math.max(0, e.getLocation().getByteOffset())) + ": "
+                                        + (begin + offset(e, JsonLocation.NA)) + ": "
                                         + e.getOriginalMessage() + " (an object must be on one line)",
                                 e);
                     }
@@ -120,6 +120,12 @@ final class JsonReader {
                 }
             }
         }
+    }
+
+    /** Where it went wrong; what is refused for its size has no place. */
+    private static long offset(JsonProcessingException e, JsonLocation reached) {
+        @Nullable JsonLocation place = e.getLocation();
+        return Math.max(0, (place == null ? reached : place).getByteOffset());
     }
 
     /** The next line; of one that is too long its beginning; null at the end. */

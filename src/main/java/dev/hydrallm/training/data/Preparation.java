@@ -131,10 +131,19 @@ public final class Preparation {
         Windows.Packing packing = options.packing()
                 .map(all -> all ? Windows.Packing.ALL : Windows.Packing.NOTHING)
                 .orElse(Windows.Packing.TEXTS);
+        boolean holds = options.evalShare() > 0;
+        if (holds
+                && output.toAbsolutePath()
+                        .normalize()
+                        .equals(eval.toAbsolutePath().normalize())) {
+            throw new IllegalArgumentException(output + " cannot hold both what is learnt and what is held out");
+        }
         try (TokenFileWriter trainWriter = new TokenFileWriter(output, base.vocabulary(), base.tokenizerDigest());
-                TokenFileWriter evalWriter = new TokenFileWriter(eval, base.vocabulary(), base.tokenizerDigest())) {
+                @Nullable
+                        TokenFileWriter evalWriter =
+                                holds ? new TokenFileWriter(eval, base.vocabulary(), base.tokenizerDigest()) : null) {
             Part train = new Part(output, trainWriter, new Windows(trainWriter, packing, options.maxLength()));
-            Part held = options.evalShare() == 0
+            Part held = evalWriter == null
                     ? null
                     : new Part(eval, evalWriter, new Windows(evalWriter, packing, options.maxLength()));
             Preparation preparation = new Preparation(base, options, train, held);
@@ -148,7 +157,7 @@ public final class Preparation {
                                 .orElse("none was found"));
             }
             trainWriter.finish();
-            if (held != null) {
+            if (evalWriter != null) {
                 evalWriter.finish();
             }
             return result;

@@ -8,14 +8,20 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
  * Writes a token file beside its place, to which it is moved when it is whole. Holds 8 bytes a sample and a bit a token in memory.
@@ -42,18 +48,56 @@ public final class TokenFileWriter implements AutoCloseable {
      * Begins a file, which takes the place of one that is there.
      *
      * @param tokenizer SHA-256 of the {@code tokenizer.json}, in hexadecimal
+     * @throws IllegalArgumentException if there is a folder in its place
      */
     public TokenFileWriter(Path target, int vocabulary, String tokenizer) throws IOException {
         this.target = target.toAbsolutePath();
         this.vocabulary = vocabulary;
         this.tokenizer = tokenizer;
         this.idBytes = TokenLayout.idBytes(vocabulary);
-        Files.createDirectories(this.target.getParent());
-        this.unfinished = this.target.resolveSibling(target.getFileName() + ".unfinished-" + UUID.randomUUID());
+        if (Files.isDirectory(this.target)) {
+            throw new IllegalArgumentException(target + " is a folder, not the name of a file to write");
+        }
+        Path folder = Objects.requireNonNull(this.target.getParent());
+        Files.createDirectories(folder);
+        String name = this.target.getFileName() + ".unfinished-";
+        deleteAbandoned(folder, name);
+        this.unfinished = this.target.resolveSibling(name + UUID.randomUUID());
         this.channel = FileChannel.open(
                 unfinished, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+        if (!isOurs(channel) || !Files.exists(unfinished)) {
+            channel.close();
+            throw new IOException(unfinished + ": taken by another process just now; try again");
+        }
         this.ids = new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER);
         ids.write(new byte[TokenLayout.HEAD]);
+    }
+
+    /** Files of processes that were killed: nobody holds their locks any more. */
+    private static void deleteAbandoned(Path folder, String name) throws IOException {
+        List<Path> left;
+        try (Stream<Path> files = Files.list(folder)) {
+            left = files.filter(file -> file.getFileName().toString().startsWith(name))
+                    .toList();
+        }
+        for (Path file : left) {
+            try (FileChannel abandoned = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                if (isOurs(abandoned)) {
+                    Files.deleteIfExists(file);
+                }
+            } catch (NoSuchFileException | AccessDeniedException e) {
+                // Finished meanwhile, or somebody else's.
+            }
+        }
+    }
+
+    /** Takes a file's lock, which ends with the channel, and with the process however that ends. */
+    private static boolean isOurs(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false;
+        }
     }
 
     /**

@@ -375,4 +375,33 @@ class PreparationTest {
         assertThatIllegalArgumentException().isThrownBy(() -> new Preparation.Options(9, Optional.empty(), -0.1, 1));
         assertThatIllegalArgumentException().isThrownBy(() -> new Preparation.Options(9, Optional.empty(), 0, 0));
     }
+
+    @Test
+    void whatIsHeldOutGoesElsewhere() throws IOException {
+        Path input = file("a.jsonl", shareGpt("Hi", "Hello"));
+        List<Inputs.Source> sources = Inputs.find(List.of(input), "*", Inputs.Format.AUTO);
+        Path same = folder.resolve("out/./tokens.bin");
+        Preparation.Options halves = new Preparation.Options(64, Optional.empty(), 0.5, 1);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Preparation.run(VICUNA, halves, sources, output(), same, done -> {}))
+                .withMessageContaining("cannot hold both");
+        Preparation.run(VICUNA, PLAIN, sources, output(), same, done -> {});
+        assertThat(samples(output())).hasSize(1);
+    }
+
+    /** The parser refuses it without saying where. */
+    @Test
+    void whatIsTooDeepIsRefusedWithItsPlace() throws IOException {
+        String good = shareGpt("Hi", "Hello");
+        Path array = file("deep.json", "[" + good + "," + "[".repeat(2000) + "]".repeat(2000) + "]");
+        assertThatExceptionOfType(DataFormatException.class)
+                .isThrownBy(() -> prepare(PLAIN, array))
+                .withMessageContainingAll("deep.json: no JSON at byte ", "nesting depth");
+        Path first = file("first.jsonl", "{\"a\":".repeat(2000) + "1" + "}".repeat(2000));
+        assertThatExceptionOfType(DataFormatException.class)
+                .isThrownBy(() -> prepare(PLAIN, first))
+                .withMessageContainingAll("first.jsonl: the first line is no JSON at byte 0", "nesting depth");
+        Path later = file("later.jsonl", good + "\n" + "{\"a\":".repeat(2000) + "1" + "}".repeat(2000));
+        assertThat(prepare(PLAIN, later).dropped()).containsEntry(Drop.NO_JSON.words(), 1L);
+    }
 }

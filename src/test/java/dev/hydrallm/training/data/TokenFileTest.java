@@ -181,4 +181,35 @@ class TokenFileTest {
             assertThat(files).containsExactly(target);
         }
     }
+
+    @Test
+    void whatAKilledProcessLeftIsDeletedAndWhatIsBeingWrittenIsNot() throws IOException {
+        Path target = folder.resolve("tokens");
+        Path abandoned = Files.writeString(folder.resolve("tokens.unfinished-1"), "half");
+        Path another = Files.writeString(folder.resolve("tokens.bin.unfinished-1"), "another file's");
+        try (TokenFileWriter first = new TokenFileWriter(target, 300, DIGEST);
+                TokenFileWriter second = new TokenFileWriter(target, 300, DIGEST)) {
+            assertThat(abandoned).doesNotExist();
+            first.add(new int[] {1, 2, 3}, new boolean[3]);
+            first.finish();
+            second.finish();
+        }
+        try (var files = Files.list(folder)) {
+            assertThat(files).containsExactlyInAnyOrder(target, another);
+        }
+    }
+
+    @Test
+    void whoMayReadOtherNewFilesMayReadThis() throws IOException {
+        Path usual = Files.createFile(folder.resolve("usual"));
+        Path target = write(folder.resolve("tokens"), 300, random(3, 300, 1));
+        assertThat(Files.getPosixFilePermissions(target)).isEqualTo(Files.getPosixFilePermissions(usual));
+    }
+
+    @Test
+    void aFolderInItsPlaceIsRefusedBeforeTheWork() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new TokenFileWriter(folder, 300, DIGEST).close())
+                .withMessageContaining("is a folder");
+    }
 }
