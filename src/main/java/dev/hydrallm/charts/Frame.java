@@ -12,6 +12,10 @@ final class Frame {
     private static final double LETTER = 6.4;
     private static final double RIGHT = 18;
     private static final double BOTTOM = 46;
+    /** Names that do not fit side by side hang at this angle, in degrees, and longer ones than this lose their middle. */
+    private static final double SLANT = 30;
+
+    private static final int LONGEST_NAME = 28;
     private static final double LEGEND_ROW = 19;
 
     // Told apart by those who see red and green alike, too: after Okabe and Ito, darkened for white and lightened for
@@ -28,7 +32,8 @@ final class Frame {
 
     private final StringBuilder body = new StringBuilder();
     private final double width;
-    private final double height;
+    private double height;
+    private double bottom = BOTTOM;
     private final double top;
     private double left = 60;
 
@@ -70,13 +75,14 @@ final class Frame {
 
     /** Draws both axes with numbers, and their grid. */
     void axes(Axis x, String xLabel, Axis y, String yLabel) {
+        left = roomFor(y);
         vertical(y, yLabel);
         for (double tick : x.ticks()) {
             add(String.format(
                     Locale.ROOT,
                     "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>%n",
                     across(x, tick),
-                    height - BOTTOM + 18,
+                    height - bottom + 18,
                     x.label(tick)));
         }
         add(String.format(
@@ -89,31 +95,62 @@ final class Frame {
 
     /** Draws an axis with names and one with numbers. */
     void axes(List<String> names, Axis y, String yLabel) {
-        vertical(y, yLabel);
+        left = roomFor(y);
         Axis x = new Axis(0, Math.max(1, names.size()), 1);
         double room = across(x, 1) - across(x, 0);
         boolean fit = names.stream().allMatch(name -> name.length() * LETTER < room);
+        if (!fit) {
+            makeRoomForSlanted(names.stream().map(Frame::shortened).toList());
+        }
+        vertical(y, yLabel);
         for (int i = 0; i < names.size(); i++) {
             double middle = across(x, i + 0.5);
             String turn = fit
                     ? ""
-                    : String.format(Locale.ROOT, " transform=\"rotate(-20 %.1f %.1f)\"", middle, height - BOTTOM + 16);
+                    : String.format(
+                            Locale.ROOT, " transform=\"rotate(-%.0f %.1f %.1f)\"", SLANT, middle, height - bottom + 16);
             add(String.format(
                     Locale.ROOT,
-                    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>%s</text>%n",
+                    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>%s%s</text>%n",
                     middle,
-                    height - BOTTOM + 18,
+                    height - bottom + 18,
                     fit ? "middle" : "end",
                     turn,
-                    escaped(names.get(i))));
+                    fit ? "" : "<title>" + escaped(names.get(i)) + "</title>",
+                    escaped(fit ? names.get(i) : shortened(names.get(i)))));
         }
     }
 
-    private void vertical(Axis y, String label) {
-        List<Double> ticks = y.ticks();
+    /** Moves the axes away from the edges that slanted names would cross. */
+    private void makeRoomForSlanted(List<String> names) {
+        double below = 0;
+        for (int i = 0; i < names.size(); i++) {
+            double length = names.get(i).length() * LETTER;
+            below = Math.max(below, length * Math.sin(Math.toRadians(SLANT)));
+            double share = (i + 0.5) / names.size();
+            double before = length * Math.cos(Math.toRadians(SLANT)) + 4;
+            left = Math.max(left, (before - share * (width - RIGHT)) / (1 - share));
+        }
+        double more = Math.max(0, below + 28 - bottom);
+        bottom += more;
+        height += more;
+    }
+
+    private static String shortened(String name) {
+        int half = LONGEST_NAME / 2;
+        return name.length() <= LONGEST_NAME
+                ? name
+                : name.substring(0, half - 1) + "…" + name.substring(name.length() - half);
+    }
+
+    /** What the vertical axis and its numbers take. */
+    private static double roomFor(Axis y) {
         ToDoubleFunction<Double> length = tick -> LETTER * y.label(tick).length();
-        left = 16 + 18 + ticks.stream().mapToDouble(length).max().orElse(0);
-        for (double tick : ticks) {
+        return 16 + 18 + y.ticks().stream().mapToDouble(length).max().orElse(0);
+    }
+
+    private void vertical(Axis y, String label) {
+        for (double tick : y.ticks()) {
             add(String.format(
                     Locale.ROOT,
                     "<path class=\"%s\" d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>%n",
@@ -125,7 +162,7 @@ final class Frame {
                     up(y, tick) + 4,
                     y.label(tick)));
         }
-        double middle = (top + height - BOTTOM) / 2;
+        double middle = (top + height - bottom) / 2;
         add(String.format(
                 Locale.ROOT,
                 "<text x=\"16\" y=\"%1$.1f\" text-anchor=\"middle\" transform=\"rotate(-90 16 %1$.1f)\">%2$s</text>%n",
@@ -140,7 +177,7 @@ final class Frame {
 
     /** Where a value stands from the top. */
     double up(Axis y, double value) {
-        return height - BOTTOM - (height - BOTTOM - top) * y.share(value);
+        return height - bottom - (height - bottom - top) * y.share(value);
     }
 
     /** Draws something more. */

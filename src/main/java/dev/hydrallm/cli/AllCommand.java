@@ -4,16 +4,17 @@ import dev.hydrallm.evaluation.EvaluationPage;
 import dev.hydrallm.evaluation.Machine;
 import dev.hydrallm.evaluation.ModelEvaluation;
 import dev.hydrallm.evaluation.Part;
+import dev.hydrallm.evaluation.PromptSet;
 import dev.hydrallm.evaluation.ReferenceSet;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -162,9 +163,16 @@ final class AllCommand implements Callable<Integer> {
         if (maxNewTokens < 1 || tokens < 1 || repeats < 1) {
             throw new IllegalArgumentException("--max-new-tokens, --tokens and --repeats must be at least 1");
         }
+        Outputs.prepare(report);
         List<ReferenceSet> read = new ArrayList<>();
-        for (Path set : sets) {
-            read.add(ReferenceSet.read(set));
+        Set<String> names = new HashSet<>(Set.of(PromptSet.python().name()));
+        for (Path file : sets) {
+            ReferenceSet set = ReferenceSet.read(file);
+            if (!names.add(set.name())) {
+                throw new IllegalArgumentException(file + ": there is another set named " + set.name()
+                        + ", and the page tells sets by their names: rename one");
+            }
+            read.add(set);
         }
         ModelMeasuring measuring =
                 new ModelMeasuring(this, text == null ? null : EvaluationOptions.readText(text), read);
@@ -176,7 +184,7 @@ final class AllCommand implements Callable<Integer> {
         }
         Machine machine = Machine.here();
         if (report != null) {
-            write(report, page(measured, machine));
+            Outputs.write(report, page(measured, machine));
         }
         new Result(machine, command(), measured).print(format);
         if (report != null) {
@@ -238,19 +246,5 @@ final class AllCommand implements Callable<Integer> {
 
     private static String quoted(String word) {
         return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
-    }
-
-    /** A page that was there is replaced when the new one is whole. */
-    private static void write(Path file, String content) throws IOException {
-        Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
-        Files.createDirectories(folder);
-        Path half = folder.resolve(
-                "." + file.getFileName() + "." + ProcessHandle.current().pid());
-        try {
-            Files.writeString(half, content);
-            Files.move(half, file, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(half);
-        }
     }
 }

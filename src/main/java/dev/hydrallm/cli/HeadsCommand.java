@@ -30,11 +30,12 @@ import picocli.CommandLine.Option;
             "",
             "Head 1 guesses the token after the next, head 2 the one behind that, and so on. Against the text a guess is right"
                     + " if it is the text's own token; against the base if it is what the base would have chosen greedily in"
-                    + " that place, given the text up to there, which is what decoding accepts by. ± is half of the 95 %"
+                    + " that place, given the text up to there, which is what decoding accepts by. ± is half of the 95 %%"
                     + " interval (Wilson's), for independent tokens.",
             "",
             "Example:  hydra eval heads --text held-out.py",
-            "          hydra eval heads --model PACK --text a.txt --text b.txt --against base --format json"
+            "          hydra eval heads --model PACK --text a.txt --text b.txt --against base --format json",
+            "          hydra eval heads --model PACK --text held-out.tokens"
         })
 final class HeadsCommand implements Callable<Integer> {
     /** What a guess is held against. */
@@ -49,7 +50,9 @@ final class HeadsCommand implements Callable<Integer> {
             paramLabel = "FILE",
             required = true,
             arity = "1..*",
-            description = "Texts in UTF-8, each read for itself. Take some that the heads have not been trained on.")
+            description =
+                    "Texts in UTF-8, each read for itself, or token files of hydra data prepare, whose labelled tokens count."
+                            + " Take some that the heads have not been trained on.")
     List<Path> texts = new ArrayList<>();
 
     @Option(
@@ -170,17 +173,11 @@ final class HeadsCommand implements Callable<Integer> {
         if (ranks < 1) {
             throw new IllegalArgumentException("--ranks must be at least 1, not " + ranks);
         }
-        List<String> contents = new ArrayList<>();
-        for (Path text : texts) {
-            contents.add(EvaluationOptions.readText(text));
-        }
+        HeldOutTexts heldOut = new HeldOutTexts(texts);
         try (PackedModel pack = Models.openWithHeads(modelOptions);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
             SlidingWindows windows = windowOptions.of(Models.context(pack, modelOptions));
-            List<HeadAccuracy.Text> read = new ArrayList<>();
-            for (int i = 0; i < contents.size(); i++) {
-                read.add(HeadAccuracy.Text.whole(EvaluationOptions.tokens(texts.get(i), contents.get(i), tokenizer)));
-            }
+            List<HeadAccuracy.Text> read = heldOut.of(pack, tokenizer);
             int longest = read.stream()
                     .mapToInt(text -> windows.sizeFor(text.tokens().length))
                     .max()

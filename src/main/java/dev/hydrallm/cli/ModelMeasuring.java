@@ -240,7 +240,8 @@ final class ModelMeasuring {
             Compression.Benchmark benchmark = new Compression.Benchmark(
                     engine,
                     tokenizer,
-                    ChatTemplate.of(pack.manifest().chatTemplate(), tokenizer),
+                    ChatTemplate.of(
+                            command.raw ? ChatTemplate.RAW : pack.manifest().chatTemplate(), tokenizer),
                     Set.copyOf(pack.manifest().eosIds()),
                     command.maxNewTokens);
             Speculation whole = Speculation.whole(Models.drafting(pack, options).tree());

@@ -2,11 +2,12 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.evaluation.SpeedBenchmark;
 import dev.hydrallm.evaluation.Summary;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Collectors;
 
 /**
  * What a search for a draft tree found.
@@ -14,10 +15,10 @@ import org.jspecify.annotations.Nullable;
  * @param nodes of the chosen tree, its root included
  * @param paths of the chosen tree, the most often accepted first
  * @param tokensPerStep of the chosen tree on the texts that it was grown for, which flatters it a little
- * @param timed plain decoding first; empty if nothing was timed
- * @param gainOverCompared how much faster the chosen tree is than the fastest one that it is compared with, 0.05 being 5 %; null if there
- *     is none
- * @param gainOverPlain the same against plain decoding
+ * @param choice what the tree was chosen by, plain decoding first; empty if there was no choice
+ * @param timed in passes of their own, after the choice: plain decoding, the chosen tree, those that it is compared with; empty if
+ *     nothing was timed
+ * @param against the chosen tree against each of the other timed ones
  */
 record TreeReport(
         String model,
@@ -27,9 +28,9 @@ record TreeReport(
         int depth,
         List<List<Integer>> paths,
         double tokensPerStep,
+        List<Line> choice,
         List<Line> timed,
-        @Nullable Double gainOverCompared,
-        @Nullable Double gainOverPlain)
+        List<Against> against)
         implements Report {
 
     /** What a timed tree is to the search. */
@@ -40,13 +41,19 @@ record TreeReport(
         COMPARED
     }
 
-    /** One timed way of drafting; the ratio is to plain decoding in the same repeat. */
+    /**
+     * One timed way of drafting.
+     *
+     * @param speeds tokens per second by pass
+     * @param ratio to plain decoding in the same pass
+     */
     record Line(
             String tree,
             Role role,
             int nodes,
             int depth,
             double tokensPerStep,
+            List<Double> speeds,
             Summary tokensPerSecond,
             Summary ratio,
             boolean sameIds) {
@@ -57,32 +64,41 @@ record TreeReport(
                     measured.nodes(),
                     depth,
                     measured.tokensPerStep(),
+                    measured.speeds(),
                     measured.tokensPerSecond(),
                     measured.ratio(),
                     measured.sameIds());
         }
+    }
 
-        Line chosen() {
-            return new Line(tree, Role.CHOSEN, nodes, depth, tokensPerStep, tokensPerSecond, ratio, sameIds);
-        }
-
-        private double speed() {
-            return ratio.median();
+    /**
+     * How many times as fast as another way the chosen tree is.
+     *
+     * @param ratios pass by pass
+     */
+    record Against(String tree, Role role, List<Double> ratios, Summary ratio) {
+        private static Against of(Line chosen, Line other) {
+            double[] ratios = new double[chosen.speeds.size()];
+            Arrays.setAll(ratios, pass -> chosen.speeds.get(pass) / other.speeds.get(pass));
+            return new Against(
+                    other.tree, other.role, Arrays.stream(ratios).boxed().toList(), Summary.of(ratios));
         }
     }
 
-    /** The fastest of the timed ways in a role, by its median ratio to plain decoding. */
-    static Optional<Line> fastest(List<Line> timed, Role role) {
-        return timed.stream().filter(line -> line.role == role).max(Comparator.comparingDouble(Line::speed));
+    /** The fastest of some, by its median ratio to plain decoding. */
+    static Line fastest(List<Line> lines) {
+        return lines.stream()
+                .max(Comparator.comparingDouble(line -> line.ratio.median()))
+                .orElseThrow();
     }
 
-    /** How much faster the chosen way is than the fastest in a role. */
-    static @Nullable Double gain(List<Line> timed, Role over) {
-        Optional<Line> chosen = fastest(timed, Role.CHOSEN);
-        Optional<Line> other = fastest(timed, over);
-        return chosen.isEmpty() || other.isEmpty()
-                ? null
-                : chosen.get().speed() / other.get().speed() - 1;
+    /** The chosen one of timed ways against each of the others. */
+    static List<Against> against(List<Line> timed) {
+        return timed.stream()
+                .filter(line -> line.role == Role.CHOSEN)
+                .flatMap(chosen ->
+                        timed.stream().filter(line -> line.role != Role.CHOSEN).map(other -> Against.of(chosen, other)))
+                .toList();
     }
 
     @Override
@@ -96,45 +112,63 @@ record TreeReport(
                 depth,
                 Table.number(tokensPerStep, 2),
                 paths.toString().replace(" ", "")));
+        if (!choice.isEmpty()) {
+            text.append(String.format("%nwhat it was chosen by%n%n%s", style.apply(table(choice))));
+        }
         if (!timed.isEmpty()) {
-            Table table = new Table(
-                    "tree",
-                    "nodes",
-                    "depth",
-                    "tokens/step",
-                    "tokens/s",
-                    "median",
-                    "ratio to plain",
-                    "median",
-                    "same ids");
-            timed.forEach(line -> table.row(
-                    (line.role == Role.CHOSEN ? "* " : "") + line.tree,
-                    String.valueOf(line.nodes),
-                    String.valueOf(line.depth),
-                    Table.number(line.tokensPerStep, 2),
-                    BenchReport.spread(line.tokensPerSecond, line.tokensPerSecond.mean() < 20 ? 2 : 0),
-                    Table.number(line.tokensPerSecond.median(), line.tokensPerSecond.mean() < 20 ? 2 : 0),
-                    BenchReport.spread(line.ratio, 2),
-                    Table.number(line.ratio.median(), 2),
-                    line.sameIds ? "yes" : "no"));
-            text.append(System.lineSeparator()).append(style.apply(table));
-        }
-        if (gainOverCompared != null) {
-            text.append(String.format(
-                    "%nThe chosen tree (*) against the fastest of those that it is compared with: %s %n",
-                    percent(gainOverCompared)));
-        }
-        if (gainOverPlain != null) {
-            text.append(String.format(
-                    "%s against plain decoding: %s%s%n",
-                    gainOverCompared == null ? System.lineSeparator() + "The chosen tree (*)" : "And",
-                    percent(gainOverPlain),
-                    gainOverPlain > 0 ? "" : ". No tree that was timed pays here."));
+            text.append(String.format("%ntimed again after the choice%n%n%s", style.apply(table(timed))));
+            Table ratios = new Table("the chosen tree's speed to", "median", "mean", "least", "by pass");
+            against.forEach(other -> ratios.row(
+                    other.tree,
+                    Table.number(other.ratio.median(), 3),
+                    BenchReport.spread(other.ratio, 3),
+                    Table.number(other.ratio.least(), 3),
+                    other.ratios.stream().map(ratio -> Table.number(ratio, 2)).collect(Collectors.joining(" "))));
+            text.append(String.format("%n%s%n", style.apply(ratios)));
+            hardest(Role.COMPARED)
+                    .ifPresent(other -> text.append(String.format(
+                            "Against the fastest of those that it is compared with, the %s: %s%n",
+                            other.tree, percent(other))));
+            hardest(Role.PLAIN)
+                    .ifPresent(plain -> text.append(String.format(
+                            "Against plain decoding: %s%s%n",
+                            percent(plain), plain.ratio.median() > 1 ? "" : ". This tree does not pay here.")));
         }
         return text.toString();
     }
 
-    private static String percent(double gain) {
-        return (gain < 0 ? "" : "+") + Table.number(100 * gain, 1) + " %";
+    private Table table(List<Line> lines) {
+        Table table = new Table(
+                "tree", "nodes", "depth", "tokens/step", "tokens/s", "median", "ratio to plain", "median", "same ids");
+        lines.forEach(line -> table.row(
+                line.role != Role.PLAIN && line.role != Role.COMPARED && line.nodes == nodes
+                        ? "* " + line.tree
+                        : line.tree,
+                String.valueOf(line.nodes),
+                String.valueOf(line.depth),
+                Table.number(line.tokensPerStep, 2),
+                BenchReport.spread(line.tokensPerSecond, digits(line)),
+                Table.number(line.tokensPerSecond.median(), digits(line)),
+                BenchReport.spread(line.ratio, 2),
+                Table.number(line.ratio.median(), 2),
+                line.sameIds ? "yes" : "no"));
+        return table;
+    }
+
+    private static int digits(Line line) {
+        return line.tokensPerSecond.mean() < 20 ? 2 : 0;
+    }
+
+    /** That one of a role which the chosen tree is least ahead of. */
+    private Optional<Against> hardest(Role role) {
+        return against.stream()
+                .filter(other -> other.role == role)
+                .min(Comparator.comparingDouble(other -> other.ratio.median()));
+    }
+
+    private static String percent(Against other) {
+        double gain = other.ratio.median() - 1;
+        return (gain < 0 ? "" : "+") + Table.number(100 * gain, 1) + " % (median of " + other.ratios.size()
+                + " passes)";
     }
 }

@@ -33,6 +33,11 @@ public record HeadAccuracy(long tokens, RankHits base, List<RankHits> ofText, Li
             Arrays.fill(all, true);
             return new Text(tokens, all);
         }
+
+        /** Whether any token is asked for: one that is labelled and not the first. */
+        public boolean asked() {
+            return IntStream.range(1, tokens.length).anyMatch(i -> labelled[i]);
+        }
     }
 
     /**

@@ -20,6 +20,9 @@ public record MtBenchAnswer(int questionId, String answerId, String modelId, Lis
     /** What FastChat writes for a turn that could not be answered. */
     public static final String ERROR = "ERROR";
 
+    /** What a line begins with. */
+    static final String BEGINNING = "{\"question_id\":";
+
     private static final JsonMapper JSON = new JsonMapper();
 
     /**
@@ -73,7 +76,7 @@ public record MtBenchAnswer(int questionId, String answerId, String modelId, Lis
     /**
      * Reads a line. What only some programs write may be absent: then a turn counts no tokens.
      *
-     * @throws IllegalArgumentException if it is no answer
+     * @throws IllegalArgumentException if it is no answer; with a cause if it is not even JSON
      */
     static MtBenchAnswer fromJson(String line) {
         JsonNode json;

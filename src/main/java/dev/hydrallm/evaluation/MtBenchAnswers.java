@@ -74,7 +74,7 @@ public final class MtBenchAnswers implements AutoCloseable {
                 try {
                     answer = MtBenchAnswer.fromJson(line);
                 } catch (IllegalArgumentException e) {
-                    if (end == bytes.length) {
+                    if (end == bytes.length && torn(line, e)) {
                         break; // torn: what is before it stays
                     }
                     throw new IllegalArgumentException(file + ", line " + number + ": " + e.getMessage(), e);
@@ -92,6 +92,12 @@ public final class MtBenchAnswers implements AutoCloseable {
         if (start > 0 && bytes[start - 1] != '\n') {
             write("\n"); // complete but for its end
         }
+    }
+
+    /** Whether a line is the beginning of an answer, so that no other file is taken for one that was broken off, and emptied. */
+    private static boolean torn(String line, IllegalArgumentException error) {
+        boolean begun = line.startsWith(MtBenchAnswer.BEGINNING) || MtBenchAnswer.BEGINNING.startsWith(line);
+        return begun && error.getCause() != null;
     }
 
     /** Whether a question has its answer. */

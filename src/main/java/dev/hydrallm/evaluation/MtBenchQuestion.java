@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,7 +52,7 @@ public record MtBenchQuestion(int id, String category, List<String> turns) {
         List<MtBenchQuestion> questions = new ArrayList<>();
         Set<Integer> ids = new HashSet<>();
         int number = 0;
-        for (String line : Files.readAllLines(file)) {
+        for (String line : lines(file)) {
             number++;
             if (line.isBlank()) {
                 continue;
@@ -67,6 +68,14 @@ public record MtBenchQuestion(int id, String category, List<String> turns) {
             throw new IllegalArgumentException(file + " holds no question");
         }
         return questions;
+    }
+
+    private static List<String> lines(Path file) throws IOException {
+        try {
+            return Files.readAllLines(file);
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException(file + " is not valid UTF-8", e);
+        }
     }
 
     private static MtBenchQuestion parse(String line, String place) {

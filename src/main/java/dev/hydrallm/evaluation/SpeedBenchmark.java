@@ -29,7 +29,8 @@ public final class SpeedBenchmark {
      *
      * @param nodes nodes of the whole tree; 1 is plain decoding
      * @param extent how much of the tree its steps drafted
-     * @param tokensPerSecond of decoding, prefill left out, by repeat
+     * @param speeds tokens per second of decoding, prefill left out, of each repeat: those of all ways in one repeat belong together
+     * @param tokensPerSecond the same summed up
      * @param ratio to plain decoding within the same repeat
      * @param overhead share of wall time outside the device's programs, 0 to 1
      * @param sameIds whether every id is the one of plain decoding
@@ -37,6 +38,7 @@ public final class SpeedBenchmark {
     public record Line(
             int nodes,
             Speculation.Extent extent,
+            List<Double> speeds,
             Summary tokensPerSecond,
             Summary ratio,
             double tokensPerStep,
@@ -112,6 +114,7 @@ public final class SpeedBenchmark {
             return new Line(
                     speculation.tree().nodes(),
                     speculation.extent(),
+                    Arrays.stream(speeds).boxed().toList(),
                     Summary.of(speeds),
                     Summary.of(ratios),
                     (double) all.tokens() / all.steps,

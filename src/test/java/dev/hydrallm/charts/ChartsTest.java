@@ -12,6 +12,8 @@ import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
 
 final class ChartsTest {
@@ -76,6 +78,31 @@ final class ChartsTest {
         // Three bars, and two in the legend.
         assertThat(svg.getElementsByTagName("rect").getLength()).isEqualTo(5);
         assertThat(svg.getDocumentElement().getTextContent()).contains("head 1, mine: 0.50", "head 1, other: 0.75");
+    }
+
+    @Test
+    void longNamesStayWithinTheDrawing() throws Exception {
+        String name = "a-model-with-a-name-" + "that-goes-on-".repeat(5) + "int8";
+        List<String> groups = List.of(name, "b" + name, "short", "c" + name);
+        Document svg =
+                parsed(new BarChart("", "", groups, List.of(new BarChart.Series("", new double[] {1, 2, 3, 4}))).svg());
+        double height = Double.parseDouble(svg.getDocumentElement().getAttribute("height"));
+        NodeList texts = svg.getElementsByTagName("text");
+        int slanted = 0;
+        for (int i = 0; i < texts.getLength(); i++) {
+            Element text = (Element) texts.item(i);
+            if (text.getAttribute("transform").startsWith("rotate(-30 ")) {
+                String shown = text.getLastChild().getTextContent();
+                double length = 6.4 * shown.length();
+                assertThat(Double.parseDouble(text.getAttribute("x")) - length * Math.cos(Math.PI / 6))
+                        .isPositive();
+                assertThat(Double.parseDouble(text.getAttribute("y")) + length * Math.sin(Math.PI / 6))
+                        .isLessThan(height);
+                assertThat(text.getFirstChild().getTextContent()).isEqualTo(groups.get(slanted++));
+                assertThat(shown).hasSizeLessThanOrEqualTo(28).matches("short|.+….*on-int8");
+            }
+        }
+        assertThat(slanted).isEqualTo(4);
     }
 
     @Test

@@ -259,6 +259,10 @@ class AnswerCommandsTest {
                 "all --repeats 0                            | --repeats must be at least 1",
                 "all --text nowhere.txt                     | no such file or directory: nowhere.txt",
                 "all --set nowhere.json                     | no such file or directory: nowhere.json",
+                "all --report . --repeats 0                 | --repeats must be at least 1",
+                "all --report src                           | src is a directory, not a file to write",
+                "all --report pom.xml/out.html              | cannot be used: ",
+                "all --set SET --set SET                    | there is another set named ",
                 "all nowhere                                | no model could be measured: it cannot be opened: nowhere",
             })
     void whatCannotBeDoneIsRefusedInOneLine(String command, String message) {

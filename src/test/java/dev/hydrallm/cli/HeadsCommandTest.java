@@ -78,6 +78,38 @@ class HeadsCommandTest {
     }
 
     @Test
+    void aTokenFileOfATextMeasuresTheSame() throws IOException {
+        Path tokens = directory.resolve("tokens.bin");
+        CliRun prepared =
+                CliRun.of("data", "prepare", "--input", text, "--output", tokens, "--model", Path.of("models", "demo"));
+        assertThat(prepared.exitCode()).as(prepared.err()).isZero();
+        CliRun run = heads("--text", tokens, "--format", "json");
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        JsonNode ofTokens = new ObjectMapper().readTree(run.out());
+        JsonNode ofText = new ObjectMapper()
+                .readTree(heads("--text", text, "--format", "json").out());
+        // The token file has the token that ends the text behind it.
+        assertThat(ofTokens.path("tokens").asLong())
+                .isEqualTo(ofText.path("tokens").asLong() + 1);
+        for (String against : List.of("text", "base")) {
+            for (int i = 0; i < ofText.path(against).size(); i++) {
+                JsonNode expected = ofText.path(against).get(i).path("hits");
+                JsonNode hits = ofTokens.path(against).get(i).path("hits");
+                for (int rank = 0; rank < expected.size(); rank++) {
+                    long least = expected.get(rank).asLong();
+                    assertThat(hits.get(rank).asLong()).isBetween(least, least + 1);
+                }
+            }
+        }
+
+        byte[] bytes = Files.readAllBytes(tokens);
+        bytes[130] ^= 1;
+        Path damaged = Files.write(directory.resolve("damaged.bin"), bytes);
+        assertRefused(heads("--text", damaged), "its bytes are not what was written");
+        assertThat(CliRun.of("eval", "heads", "--help").err()).isEmpty();
+    }
+
+    @Test
     void whatCannotBeMeasuredIsRefusedInOneLine() throws IOException {
         assertRefused(heads("--text", text, "--ranks", 0), "--ranks must be at least 1, not 0");
         assertRefused(heads("--text", text, "--ranks", 5000), "5000 guesses of a head, and the vocabulary has 4096");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.hydrallm.evaluation.Summary;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.NamedTrees;
@@ -120,25 +121,54 @@ class TreeCommandTest {
                 "2,63",
                 "--format",
                 "json");
-        JsonNode timed = json(run).path("timed");
-        assertThat(run.err()).contains("Measuring steps [", "Timing [");
+        JsonNode result = json(run);
+        assertThat(run.err()).contains("Measuring steps [", "Choosing [", "Timing [");
+        JsonNode choice = result.path("choice");
+        assertThat(choice).extracting(line -> line.path("role").asText()).containsExactly("PLAIN", "GROWN", "GROWN");
+        double chosen = 0;
+        double best = 0;
+        for (JsonNode line : List.of(choice.get(1), choice.get(2))) {
+            double ratio = line.path("ratio").path("median").asDouble();
+            best = Math.max(best, ratio);
+            chosen = line.path("nodes").equals(result.path("nodes")) ? ratio : chosen;
+        }
+        assertThat(chosen).isEqualTo(best);
+        JsonNode timed = result.path("timed");
         assertThat(timed)
                 .extracting(line -> line.path("role").asText())
-                .startsWith("PLAIN")
-                .endsWith("COMPARED", "COMPARED");
-        assertThat(timed)
-                .extracting(line -> line.path("role").asText())
-                .containsOnlyOnce("CHOSEN")
-                .hasSize(5);
+                .containsExactly("PLAIN", "CHOSEN", "COMPARED", "COMPARED");
         assertThat(timed)
                 .extracting(line -> line.path("nodes").asInt())
-                .startsWith(1)
-                .endsWith(3, 64);
+                .containsExactly(1, result.path("nodes").asInt(), 3, 64);
+        assertThat(result.path("against"))
+                .extracting(other -> other.path("tree").asText())
+                .containsExactly("plain", "first 2 paths", "first 63 paths");
         assertThat(timed).allMatch(line -> line.path("same_ids").asBoolean());
         String table = eval("tree", "--nodes", 4, "--limit", 2, "--tokens", 12, "--repeats", 1)
                 .out();
         assertThat(table)
-                .contains("a tree of 4 nodes", "* grown", "first 16 paths", "first 63 paths", "against plain decoding");
+                .contains(
+                        "a tree of 4 nodes", "* grown", "first 16 paths", "first 63 paths", "Against plain decoding: ")
+                .doesNotContain("what it was chosen by");
+    }
+
+    @Test
+    void theChosenTreeIsComparedPassByPass() {
+        Summary any = Summary.of(1);
+        List<TreeReport.Line> timed = List.of(
+                new TreeReport.Line("plain", TreeReport.Role.PLAIN, 1, 0, 1, List.of(10.0, 20.0, 40.0), any, any, true),
+                new TreeReport.Line(
+                        "grown", TreeReport.Role.CHOSEN, 4, 2, 2, List.of(12.0, 26.0, 44.0), any, any, true),
+                new TreeReport.Line(
+                        "first 2 paths", TreeReport.Role.COMPARED, 3, 1, 2, List.of(10.0, 26.0, 22.0), any, any, true));
+        List<TreeReport.Against> against = TreeReport.against(timed);
+        assertThat(against)
+                .extracting(TreeReport.Against::ratios)
+                .containsExactly(List.of(1.2, 1.3, 1.1), List.of(1.2, 1.0, 2.0));
+        TreeReport report = new TreeReport("demo", 1, 0, 4, 2, List.of(List.of(0)), 2, List.of(), timed, against);
+        assertThat(report.tables(Table::text))
+                .contains("1.20 1.30 1.10", "compared with, the first 2 paths: +20.0 % (median of 3 passes)")
+                .contains("Against plain decoding: +20.0 %");
     }
 
     @ParameterizedTest
@@ -155,6 +185,8 @@ class TreeCommandTest {
                 "--limit 0                        | --limit must be at least 1",
                 "--compare-with 0                 | numbers of paths from 1 on, not 0",
                 "--temperature -1                 | temperature must be 0 (greedy) or within",
+                "--svg src                        | src is a directory, not a file to write",
+                "--output pom.xml/tree.json       | cannot be used: ",
                 "--prompts nowhere.json           | no such file or directory: nowhere.json",
             })
     void whatCannotBeIsRefusedInOneLine(String options, String message) {

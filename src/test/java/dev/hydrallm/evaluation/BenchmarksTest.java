@@ -52,6 +52,7 @@ class BenchmarksTest {
         assertThat(summary.median()).isEqualTo(4);
         assertThat(summary.least()).isEqualTo(1);
         assertThat(Summary.of(3).deviation()).isZero();
+        assertThat(Summary.of(9, 1, 2, 4).median()).isEqualTo(3);
     }
 
     @Test
@@ -74,7 +75,13 @@ class BenchmarksTest {
         assertThat(lines.getFirst().ratio()).isEqualTo(new Summary(1, 0, 1, 1));
         assertThat(lines.getFirst().tokensPerStep()).isEqualTo(1);
         assertThat(lines.get(1).tokensPerStep()).isGreaterThan(1);
-        assertThat(lines).allMatch(SpeedBenchmark.Line::sameIds);
+        assertThat(lines).allMatch(SpeedBenchmark.Line::sameIds).allSatisfy(line -> {
+            assertThat(line.speeds()).hasSize(2);
+            assertThat(Summary.of(line.speeds().stream()
+                            .mapToDouble(Double::doubleValue)
+                            .toArray()))
+                    .isEqualTo(line.tokensPerSecond());
+        });
     }
 
     @Test

@@ -52,9 +52,10 @@ class EvaluationPageTest {
                 new Measured<>(new ModelComparison(foreseen, foreseen, new Divergence(0.01, 0.001, 0.1, 1), 0.97)),
                 new Measured<>(new HeadAccuracy(100, hits, List.of(hits, hits), List.of(hits, hits))),
                 new Measured<>(List.of(
-                        new SpeedBenchmark.Line(1, Speculation.Extent.WHOLE, plain, Summary.of(1), 1, 0.01, true),
                         new SpeedBenchmark.Line(
-                                4, Speculation.Extent.ADAPTIVE, once, Summary.of(2, 2.1), 2.5, 0.02, true))),
+                                1, Speculation.Extent.WHOLE, List.of(), plain, Summary.of(1), 1, 0.01, true),
+                        new SpeedBenchmark.Line(
+                                4, Speculation.Extent.ADAPTIVE, List.of(), once, Summary.of(2, 2.1), 2.5, 0.02, true))),
                 new Measured<>(Map.of("python", new Compression(3, 0, 30, 12, List.of(4L, 3L, 5L)))),
                 Map.of("poems", new Measured<>(quality(EVIL))));
     }

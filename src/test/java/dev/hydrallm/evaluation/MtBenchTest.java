@@ -159,6 +159,12 @@ class MtBenchTest {
         Path other = Files.writeString(directory.resolve("other.jsonl"), foreign);
         assertThatThrownBy(() -> MtBenchAnswers.open(other, "m")).hasMessageContainingAll("line 1", "no answer");
         assertThat(other).hasContent(foreign);
+        // Not even the only line of a file is taken for one that was torn.
+        for (String line : List.of("notes", "{\"question_id\": 3, \"turns\": [\"?\"]}", "{\"name\": \"x")) {
+            Path mine = Files.writeString(directory.resolve("mine"), line);
+            assertThatThrownBy(() -> MtBenchAnswers.open(mine, "m")).hasMessageContaining("mine, line 1: no ");
+            assertThat(mine).hasContent(line);
+        }
         try (MtBenchAnswers first = MtBenchAnswers.open(file(), "m")) {
             assertThat(first.all()).hasSize(3);
             assertThatThrownBy(() -> MtBenchAnswers.open(file(), "m")).hasMessageContaining("another process");

@@ -3,6 +3,7 @@ package dev.hydrallm.training.data;
 import dev.hydrallm.training.Sample;
 import dev.hydrallm.training.Samples;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -61,6 +62,16 @@ public final class TokenFile implements Samples, AutoCloseable {
         } catch (RuntimeException e) {
             arena.close();
             throw e;
+        }
+    }
+
+    /** Whether a file begins as token files do; whatever else is wrong with it. */
+    public static boolean isOne(Path path) throws IOException {
+        if (!Files.isRegularFile(path)) {
+            return false;
+        }
+        try (InputStream in = Files.newInputStream(path)) {
+            return TokenLayout.begins(in.readNBytes(TokenLayout.HEAD));
         }
     }
 

@@ -92,7 +92,7 @@ record TokenLayout(
      * @throws DataFormatException if it is none, or of another version, or contradicts itself
      */
     static TokenLayout read(String file, byte[] bytes) {
-        if (bytes.length < HEAD || !Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
+        if (bytes.length < HEAD || !begins(bytes)) {
             throw new DataFormatException(file + ": is no token file; make one with: hydra data prepare");
         }
         ByteBuffer head = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
@@ -122,6 +122,11 @@ record TokenLayout(
             throw new DataFormatException(file + ": its head contradicts itself: prepare the data again");
         }
         return layout;
+    }
+
+    /** Whether a file with these first bytes is meant as a token file. */
+    static boolean begins(byte[] bytes) {
+        return bytes.length >= MAGIC.length && Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length);
     }
 
     static MessageDigest sha256() {
