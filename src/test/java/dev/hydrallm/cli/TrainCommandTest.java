@@ -137,7 +137,8 @@ final class TrainCommandTest {
         while (child.isAlive() && (!Files.exists(metrics) || Files.size(metrics) == 0)) {
             Thread.sleep(5);
         }
-        new ProcessBuilder("kill", "-INT", String.valueOf(child.pid())).start().waitFor();
+        // As Ctrl-C, which a shell has the processes that it starts in the background ignore.
+        new ProcessBuilder("kill", "-TERM", String.valueOf(child.pid())).start().waitFor();
         assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(child.exitValue()).as(Files.readString(log)).isEqualTo(Cli.INTERRUPTED);
         assertThat(Files.readString(log)).contains("ending after this step", "stopped, and saved in " + output);
