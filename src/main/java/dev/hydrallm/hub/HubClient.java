@@ -3,12 +3,9 @@ package dev.hydrallm.hub;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
-import java.net.URLEncoder;
-import java.net.http.HttpClient;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
@@ -24,27 +21,18 @@ import java.util.stream.Collectors;
  * Thread-safe.
  */
 final class HubClient implements AutoCloseable {
-    private static final Duration CONNECT = Duration.ofSeconds(10);
     private static final Set<Integer> REDIRECTS = Set.of(301, 302, 303, 307, 308);
-    private static final Set<Integer> BUSY = Set.of(408, 429, 500, 502, 503, 504);
     private static final int MOST_REDIRECTS = 5;
     private static final int LONGEST_ANSWER = 64 << 20;
 
     private final HubSettings settings;
     private final Duration silence;
-    private final Origin origin;
-    // Redirects are followed here, because the token is for the endpoint only. HTTP/2 would put all files of one host
-    // through one connection.
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .followRedirects(HttpClient.Redirect.NEVER)
-            .connectTimeout(CONNECT)
-            .build();
+    private final Connection connection;
 
     HubClient(HubSettings settings, Duration silence) {
         this.settings = settings;
         this.silence = silence;
-        this.origin = Origin.of(settings.endpoint());
+        this.connection = new Connection(settings);
     }
 
     /**
@@ -66,7 +54,7 @@ final class HubClient implements AutoCloseable {
     /** What a repository holds at its revision. */
     Listing list(Repository repository) throws IOException {
         URI address = URI.create(settings.endpoint() + "/api/models/" + repository.name() + "/revision/"
-                + encode(repository.revision()));
+                + Connection.encode(repository.revision()));
         try (Answer answer = follow("GET", address, 0)) {
             require(answer, repository, "", 200);
             byte[] json = answer.body().readNBytes(LONGEST_ANSWER + 1);
@@ -165,17 +153,13 @@ final class HubClient implements AutoCloseable {
     private Answer exchange(String method, URI address, long from) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(address)
                 .method(method, HttpRequest.BodyPublishers.noBody())
-                .header("User-Agent", "hydra")
                 // A length and a range count bytes of the file, not of a compressed form.
                 .header("Accept-Encoding", "identity");
         if (from > 0) {
             request.header("Range", "bytes=" + from + "-");
         }
-        if (Origin.of(address).equals(origin)) {
-            settings.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
-        }
         CompletableFuture<HttpResponse<InputStream>> sent =
-                http.sendAsync(request.build(), HttpResponse.BodyHandlers.ofInputStream());
+                connection.send(request, address, HttpResponse.BodyHandlers.ofInputStream());
         try {
             HttpResponse<InputStream> response = sent.get(silence.toMillis(), TimeUnit.MILLISECONDS);
             return new Answer(
@@ -198,10 +182,10 @@ final class HubClient implements AutoCloseable {
             return;
         }
         Origin from = Origin.of(answer.address());
-        if (BUSY.contains(status)) {
+        if (Connection.BUSY.contains(status)) {
             throw new BusyException(from.host() + " answers " + status, RetryAfter.of(answer.header("Retry-After")));
         }
-        if (!from.equals(origin)) {
+        if (!connection.isEndpoint(answer.address())) {
             // An address that the hub signed has expired; the next try gets another.
             throw new IOException(from.host() + " answers " + status);
         }
@@ -239,17 +223,12 @@ final class HubClient implements AutoCloseable {
     }
 
     private URI address(Repository repository, String commit, String file) {
-        String path = Arrays.stream(file.split("/")).map(HubClient::encode).collect(Collectors.joining("/"));
+        String path = Arrays.stream(file.split("/")).map(Connection::encode).collect(Collectors.joining("/"));
         return URI.create(settings.endpoint() + "/" + repository.name() + "/resolve/" + commit + "/" + path);
-    }
-
-    private static String encode(String segment) {
-        return URLEncoder.encode(segment, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     @Override
     public void close() {
-        http.shutdownNow();
-        http.close();
+        connection.close();
     }
 }

@@ -8,8 +8,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -68,7 +66,7 @@ final class Push {
         if (!repository.revision().equals(Repository.MAIN)) {
             tried(
                     "the branch " + repository.revision(),
-                    api("/branch/" + encode(repository.revision())),
+                    api("/branch/" + Connection.encode(repository.revision())),
                     JSON_TYPE,
                     JSON.createObjectNode(),
                     Set.of(409));
@@ -113,7 +111,8 @@ final class Push {
         try (InputStream in = Files.newInputStream(file)) {
             one.put("sample", Base64.getEncoder().encodeToString(in.readNBytes(SAMPLE)));
         }
-        JsonNode answer = tried(name, api("/preupload/" + encode(repository.revision())), JSON_TYPE, asked, Set.of())
+        JsonNode answer = tried(
+                        name, api("/preupload/" + Connection.encode(repository.revision())), JSON_TYPE, asked, Set.of())
                 .json()
                 .path("files")
                 .path(0);
@@ -229,7 +228,7 @@ final class Push {
             value.put("size", each.size());
             line(lines, "lfsFile", value);
         }
-        URI address = api("/commit/" + encode(repository.revision()));
+        URI address = api("/commit/" + Connection.encode(repository.revision()));
         JsonNode answer = new Backoff(repository.name(), patience, listener::notice)
                 .untilItWorks(() -> client.post(address, "application/x-ndjson", lines.toByteArray(), Set.of()))
                 .json();
@@ -262,10 +261,6 @@ final class Push {
 
     private URI api(String path) {
         return client.address("/api/models/" + repository.name() + path);
-    }
-
-    private static String encode(String segment) {
-        return URLEncoder.encode(segment, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     private static String sha256(Path file) throws IOException {

@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
-import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.channels.Channels;
@@ -31,24 +30,17 @@ import java.util.function.IntConsumer;
  * endpoint alone. Thread-safe.
  */
 final class UploadClient implements AutoCloseable {
-    private static final Duration CONNECT = Duration.ofSeconds(10);
-    private static final Set<Integer> BUSY = Set.of(408, 429, 500, 502, 503, 504);
     private static final int TOLD = 300;
     private static final JsonMapper JSON = JsonMapper.builder().build();
 
     private final HubSettings settings;
     private final Duration silence;
-    private final Origin origin;
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .followRedirects(HttpClient.Redirect.NEVER)
-            .connectTimeout(CONNECT)
-            .build();
+    private final Connection connection;
 
     UploadClient(HubSettings settings, Duration silence) {
         this.settings = settings;
         this.silence = silence;
-        this.origin = Origin.of(settings.endpoint());
+        this.connection = new Connection(settings);
     }
 
     /** An answer in full. */
@@ -89,23 +81,19 @@ final class UploadClient implements AutoCloseable {
 
     private Answer send(HttpRequest.Builder request, URI address, AtomicLong moved, Set<Integer> accepted)
             throws IOException {
-        request.header("User-Agent", "hydra");
-        if (Origin.of(address).equals(origin)) {
-            settings.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
-        }
         HttpResponse<byte[]> response =
-                answer(http.sendAsync(request.build(), HttpResponse.BodyHandlers.ofByteArray()), address, moved);
+                answer(connection.send(request, address, HttpResponse.BodyHandlers.ofByteArray()), address, moved);
         int status = response.statusCode();
         if (status == 200 || status == 201 || accepted.contains(status)) {
             return new Answer(status, json(response.body()), response.headers().firstValue("ETag"));
         }
         String told = told(response);
-        if (BUSY.contains(status)) {
+        if (Connection.BUSY.contains(status)) {
             throw new BusyException(
                     address.getHost() + " answers " + status + told,
                     RetryAfter.of(response.headers().firstValue("Retry-After")));
         }
-        if (!Origin.of(address).equals(origin)) {
+        if (!connection.isEndpoint(address)) {
             // An address that the hub signed has expired; the next try gets another.
             throw new IOException(address.getHost() + " answers " + status);
         }
@@ -210,7 +198,6 @@ final class UploadClient implements AutoCloseable {
 
     @Override
     public void close() {
-        http.shutdownNow();
-        http.close();
+        connection.close();
     }
 }
