@@ -28,9 +28,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -253,7 +250,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static Samples usable(Path file, TokenFile samples, PackedModel pack, int longest) throws IOException {
-        String tokenizer = sha256(Files.readAllBytes(pack.tokenizerFile()));
+        String tokenizer = BaseText.sha256(Files.readAllBytes(pack.tokenizerFile()));
         if (!samples.tokenizer().equals(tokenizer)) {
             throw new IllegalArgumentException(file
                     + " was prepared with another tokenizer than the base's: prepare the data again with this --model");
@@ -329,15 +326,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private static String baseDigest(PackedModel pack) {
         FileDigest weights = Objects.requireNonNull(pack.manifest().files().get(Manifest.WEIGHTS_FILE));
-        return sha256(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
-    }
-
-    private static String sha256(byte[] bytes) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+        return BaseText.sha256(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
     }
 
     private Learner learner(PackedModel pack, DraftLayout layout, int longest) {

@@ -1,5 +1,6 @@
 package dev.hydrallm.evaluation;
 
+import dev.hydrallm.charts.Page;
 import dev.hydrallm.decoding.DraftTree;
 import java.util.HashMap;
 import java.util.List;
@@ -71,8 +72,8 @@ public final class TreeDrawing {
     private String draw(String title, String subtitle) {
         int width = Math.max(LEFT * 2 + tree.depth() * COLUMN + 40, 420);
         int height = (int) (TOP + Math.max(0, nextRow - 1) * ROW + FOOT);
-        StringBuilder svg =
-                new StringBuilder(String.format(Locale.ROOT, """
+        StringBuilder svg = new StringBuilder(
+                String.format(Locale.ROOT, """
                 <svg xmlns="http://www.w3.org/2000/svg" class="draft-tree" viewBox="0 0 %1$d %2$d" width="%1$d" height="%2$d" role="img">
                 <title>%3$s</title>
                 <style>
@@ -91,7 +92,7 @@ public final class TreeDrawing {
                 </style>
                 <text class="title" x="16" y="26">%3$s</text>
                 <text class="soft" x="16" y="46">%4$s</text>
-                """, width, height, escaped(title), escaped(subtitle)));
+                """, width, height, Page.escaped(title), Page.escaped(subtitle)));
         columns(svg, height);
         for (int node = 1; node < tree.nodes(); node++) {
             edge(svg, node);
@@ -165,12 +166,5 @@ public final class TreeDrawing {
                     Locale.ROOT, "<text x=\"%.1f\" y=\"%.1f\">%d</text>", x(node), y(node) + 3.8, path.getLast()));
         }
         svg.append("</g>\n");
-    }
-
-    private static String escaped(String text) {
-        return text.replace("&", "&amp;")
-                .replace("<", "&lt;")
-                .replace(">", "&gt;")
-                .replace("\"", "&quot;");
     }
 }
