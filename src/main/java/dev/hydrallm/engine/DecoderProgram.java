@@ -17,6 +17,12 @@ public interface DecoderProgram extends AutoCloseable {
     /** Fresh rows of one sequence behind its first {@code start} committed ones. */
     record Rows(int slot, int start, RowShape shape) {}
 
+    /** What heads guess: token ids, best first, and what they give them at temperature 1; (heads, sequences or rows, ranks) each. */
+    record Guesses(int[] tokens, float[] probabilities) {
+        /** Of no heads. */
+        public static final Guesses NONE = new Guesses(new int[0], new float[0]);
+    }
+
     /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
     record Choice(int from, Selection selection) {}
 
@@ -51,17 +57,17 @@ public interface DecoderProgram extends AutoCloseable {
      * @param accepted rows of the last forward, sequence by sequence
      * @param rows the same rows as the caches take them
      * @param wanted of no more heads than the model has; with none the layers run alone
-     * @return token ids, (heads, sequences, ranks)
+     * @return of each sequence
      */
-    long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted);
+    Guesses draft(int[] accepted, List<Rows> rows, DraftShape wanted);
 
     /**
      * As {@link #draft} over all rows of the last forward, which were one sequence's, but with the heads over each of them.
      *
      * @param rows those rows as the cache takes them
-     * @return token ids, (heads, rows, ranks)
+     * @return of each row
      */
-    long[] draftEach(Rows rows, DraftShape wanted);
+    Guesses draftEach(Rows rows, DraftShape wanted);
 
     /** Rows of a slot that can wait for the draft layers. */
     default int mostUndraftedRows() {
@@ -80,7 +86,7 @@ public interface DecoderProgram extends AutoCloseable {
      *
      * @param rows those rows as the cache takes them
      */
-    long[] draftLate(Rows rows, DraftShape wanted);
+    Guesses draftLate(Rows rows, DraftShape wanted);
 
     /** Time spent inside the device's programs so far, ns. */
     long busyNanos();

@@ -90,13 +90,13 @@ public final class ModelDraftReader implements DraftReader {
             }
             next[row] = (int) chosen[2 * row];
         }
-        long[] ids = program.draftEach(rows, new DraftShape(heads, ranks));
+        int[] ids = program.draftEach(rows, new DraftShape(heads, ranks)).tokens();
         int[][][] drafts = new int[heads][tokens.length][ranks];
         int at = 0;
         for (int[][] head : drafts) {
             for (int[] row : head) {
                 for (int rank = 0; rank < ranks; rank++) {
-                    row[rank] = Math.toIntExact(ids[at++]);
+                    row[rank] = ids[at++];
                 }
             }
         }

@@ -239,10 +239,10 @@ public final class ModelEngine implements Engine {
         verified = List.of();
         if (!rows.isEmpty()) {
             DraftShape asked = within(wanted);
-            long[] ids =
+            DecoderProgram.Guesses guesses =
                     program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, asked);
             for (int i = 0; i < together.size(); i++) {
-                drafts[together.get(i)] = drafts(ids, i, rows.size(), asked);
+                drafts[together.get(i)] = drafts(guesses, i, rows.size(), asked);
             }
         }
         return List.of(drafts);
@@ -268,14 +268,15 @@ public final class ModelEngine implements Engine {
     }
 
     /** One sequence's part of (heads, sequences, ranks). */
-    private static Drafts drafts(long[] ids, int sequence, int sequences, DraftShape asked) {
-        int[][] candidates = new int[asked.heads()][asked.ranks()];
+    private static Drafts drafts(DecoderProgram.Guesses guesses, int sequence, int sequences, DraftShape asked) {
+        int[][] candidates = new int[asked.heads()][];
+        float[][] probabilities = new float[asked.heads()][];
         for (int head = 0; head < candidates.length; head++) {
-            for (int rank = 0; rank < asked.ranks(); rank++) {
-                candidates[head][rank] = (int) ids[(head * sequences + sequence) * asked.ranks() + rank];
-            }
+            int from = (head * sequences + sequence) * asked.ranks();
+            candidates[head] = Arrays.copyOfRange(guesses.tokens(), from, from + asked.ranks());
+            probabilities[head] = Arrays.copyOfRange(guesses.probabilities(), from, from + asked.ranks());
         }
-        return new Drafts(candidates);
+        return new Drafts(candidates, probabilities);
     }
 
     /** The program, for tests that look inside. */

@@ -46,9 +46,10 @@ final class UndraftedRows {
     }
 
     /** Lets the draft layers read all that waits; the guesses are {@link DecoderProgram#draftLate}'s. */
-    long[] read(DraftShape wanted) {
-        long[] ids = program.draftLate(new DecoderProgram.Rows(slot, from, new RowShape.Run(count)), wanted);
+    DecoderProgram.Guesses read(DraftShape wanted) {
+        DecoderProgram.Guesses guesses =
+                program.draftLate(new DecoderProgram.Rows(slot, from, new RowShape.Run(count)), wanted);
         count = 0;
-        return ids;
+        return guesses;
     }
 }

@@ -76,16 +76,18 @@ public final class FakeEngine implements Engine {
 
     private Drafts draft(int[] committed, int next, int ranks, AcceptanceRule rule) {
         int[][] candidates = new int[limits.draftHeads()][ranks];
+        float[][] probabilities = new float[limits.draftHeads()][ranks];
         int[] seen = append(committed, next);
         for (int head = 0; head < candidates.length; head++) {
             int guess = choose(seen, rule);
             int place = new Random(Arrays.hashCode(seen) + 1L).nextInt(ranks + 1);
             for (int rank = 0; rank < ranks; rank++) {
                 candidates[head][rank] = (guess + rank + ranks - place) % limits.vocabularySize();
+                probabilities[head][rank] = 1f / (ranks + 1);
             }
             seen = append(seen, guess);
         }
-        return new Drafts(candidates);
+        return new Drafts(candidates, probabilities);
     }
 
     private static int[] append(int[] tokens, int token) {

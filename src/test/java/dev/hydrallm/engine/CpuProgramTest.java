@@ -241,10 +241,12 @@ class CpuProgramTest {
             List<Rows> all =
                     IntStream.range(0, slots).mapToObj(CpuProgramTest::first).toList();
             program.verify(tokens, rows(roots, 0, slots), choice(roots, 0, slots));
-            long[] together = program.draft(IntStream.range(0, slots).toArray(), all, WANTED);
+            int[] together = program.draft(IntStream.range(0, slots).toArray(), all, WANTED)
+                    .tokens();
             for (int slot = 0; slot < slots; slot++) {
                 program.verify(new int[] {tokens[slot]}, List.of(first(slot)), choice(roots, slot, slot + 1));
-                long[] alone = program.draft(new int[] {0}, List.of(first(slot)), WANTED);
+                int[] alone = program.draft(new int[] {0}, List.of(first(slot)), WANTED)
+                        .tokens();
                 for (int head = 0; head < 8; head++) {
                     int at = (head * slots + slot) * 3;
                     assertThat(Arrays.copyOfRange(together, at, at + 3))

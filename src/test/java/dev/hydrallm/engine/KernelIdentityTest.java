@@ -188,7 +188,7 @@ class KernelIdentityTest extends PackFolder {
                     batch.stream().map(Request::rows).toList(),
                     new Choice(
                             0, new Selection(batch.stream().map(Request::part).toList())));
-            long[] drafts = drafts(several, batch);
+            int[] drafts = drafts(several, batch);
             int row = 0;
             for (Request each : batch) {
                 read(single, 0, each.text());
@@ -198,7 +198,8 @@ class KernelIdentityTest extends PackFolder {
                 assertThat(Arrays.copyOfRange(found, 2 * row, 2 * (row + each.nodes().length)))
                         .as("request %d", each.slot())
                         .isEqualTo(alone);
-                long[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), WANTED);
+                int[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), WANTED)
+                        .tokens();
                 int heads = pack.draft().heads();
                 for (int head = 0; head < heads; head++) {
                     int from = (head * batch.size() + each.slot()) * 3;
@@ -220,16 +221,17 @@ class KernelIdentityTest extends PackFolder {
     }
 
     /** What the heads guess after each request's root, as the first thing that the draft layers read. */
-    private static long[] drafts(CpuProgram program, List<Request> batch) {
+    private static int[] drafts(CpuProgram program, List<Request> batch) {
         int[] roots = new int[batch.size()];
         for (int i = 1; i < roots.length; i++) {
             roots[i] = roots[i - 1] + batch.get(i - 1).nodes().length;
         }
         return program.draft(
-                roots,
-                IntStream.range(0, roots.length)
-                        .mapToObj(slot -> run(slot, 0, 1))
-                        .toList(),
-                WANTED);
+                        roots,
+                        IntStream.range(0, roots.length)
+                                .mapToObj(slot -> run(slot, 0, 1))
+                                .toList(),
+                        WANTED)
+                .tokens();
     }
 }

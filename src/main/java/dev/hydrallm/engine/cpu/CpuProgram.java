@@ -258,7 +258,7 @@ public final class CpuProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
+    public Guesses draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
         return draft(tap, 0, accepted, rows, wanted);
     }
 
@@ -273,7 +273,7 @@ public final class CpuProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draftLate(Rows rows, DraftShape wanted) {
+    public Guesses draftLate(Rows rows, DraftShape wanted) {
         int count = rows.shape().count();
         int read = 0;
         for (; count - read > UNDRAFTED_ROWS; read += UNDRAFTED_ROWS) {
@@ -282,51 +282,60 @@ public final class CpuProgram implements DecoderProgram {
         return draftLate(rows, read, count - read, wanted);
     }
 
-    private long[] draftLate(Rows rows, int from, int count, DraftShape wanted) {
+    private Guesses draftLate(Rows rows, int from, int count, DraftShape wanted) {
         Rows some = new Rows(rows.slot(), rows.start() + from, new RowShape.Run(count));
         int[] all = IntStream.range(0, count).toArray();
         return draft(undrafted, (long) rows.slot() * context + from, all, List.of(some), wanted);
     }
 
-    private long[] draft(MemorySegment source, long first, int[] accepted, List<Rows> rows, DraftShape wanted) {
+    private Guesses draft(MemorySegment source, long first, int[] accepted, List<Rows> rows, DraftShape wanted) {
         int ranks = wanted.ranks();
         long start = System.nanoTime();
-        long[] ids = new long[wanted.heads() * rows.size() * ranks];
+        Guesses guesses = ranks == 0 ? Guesses.NONE : room(wanted, rows.size());
         if (ranks == 0) {
             draftLayers(source, first, accepted, rows);
         } else {
             headLogits(source, first, accepted, rows, wanted.heads());
-            takeBest(wanted.heads() * rows.size(), ranks, ids, 0);
+            takeBest(wanted.heads() * rows.size(), ranks, guesses, 0);
         }
         busyNanos += System.nanoTime() - start;
-        return ids;
+        return guesses;
     }
 
     @Override
-    public long[] draftEach(Rows rows, DraftShape wanted) {
+    public Guesses draftEach(Rows rows, DraftShape wanted) {
         long start = System.nanoTime();
         int count = rows.shape().count();
         draftLayers(tap, 0, IntStream.range(0, count).toArray(), List.of(rows));
         normDrafted(count);
-        long[] ids = new long[wanted.heads() * count * wanted.ranks()];
+        Guesses guesses = room(wanted, count);
         for (int head = 0; head < wanted.heads(); head++) {
             // The base's states were of use for its own logits only.
             MemorySegment out = rows(normed, 0, count);
             residuals(head, count, out);
             MemorySegment matrix = draft.sharedLmHead() ? weights.lmHead : weights.headLmHeads.get(head);
             kernels.linear(workspace, matrix, out, count, logits);
-            takeBest(count, wanted.ranks(), ids, head * count * wanted.ranks());
+            takeBest(count, wanted.ranks(), guesses, head * count * wanted.ranks());
         }
         busyNanos += System.nanoTime() - start;
-        return ids;
+        return guesses;
     }
 
-    /** The best tokens of the first rows of logits, from a place on. */
-    private void takeBest(int rows, int ranks, long[] ids, int at) {
+    private static Guesses room(DraftShape wanted, int rows) {
+        int count = wanted.heads() * rows * wanted.ranks();
+        return new Guesses(new int[count], new float[count]);
+    }
+
+    /** The best tokens of the first rows of logits, which become probabilities, from a place on. */
+    private void takeBest(int rows, int ranks, Guesses guesses, int at) {
         for (int row = 0; row < rows; row++) {
-            kernels.top(logits.asSlice(row * logitBytes()), architecture.vocabSize(), places, ranks);
+            MemorySegment own = logits.asSlice(row * logitBytes(), logitBytes());
+            kernels.top(own, architecture.vocabSize(), places, ranks);
+            kernels.softmax(own, architecture.vocabSize(), 1);
             for (int rank = 0; rank < ranks; rank++) {
-                ids[at + row * ranks + rank] = places.getAtIndex(ValueLayout.JAVA_INT, rank);
+                int token = places.getAtIndex(ValueLayout.JAVA_INT, rank);
+                guesses.tokens()[at + row * ranks + rank] = token;
+                guesses.probabilities()[at + row * ranks + rank] = own.getAtIndex(ValueLayout.JAVA_FLOAT, token);
             }
         }
     }

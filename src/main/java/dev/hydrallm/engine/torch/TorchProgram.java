@@ -223,26 +223,36 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
+    public Guesses draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
         return draft(tap, accepted, lastOf(rows), rows, wanted);
     }
 
     @Override
-    public long[] draftEach(Rows rows, DraftShape wanted) {
+    public Guesses draftEach(Rows rows, DraftShape wanted) {
         int[] all = IntStream.range(0, rows.shape().count()).toArray();
         return draft(tap, all, IntStream.of(all).boxed().toList(), List.of(rows), wanted);
     }
 
     /** @param drafting which of the rows the heads read */
-    private long[] draft(IValue source, int[] accepted, List<Integer> drafting, List<Rows> rows, DraftShape wanted) {
+    private Guesses draft(IValue source, int[] accepted, List<Integer> drafting, List<Rows> rows, DraftShape wanted) {
         try (Values scope = new Values()) {
             List<IValue> arguments = draftArguments(source, accepted, drafting, rows, scope);
             arguments.addAll(2, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
             arguments.add(scope.of(wanted.heads()));
             arguments.add(scope.of(wanted.ranks()));
             IValue result = call("draft", arguments, scope);
-            return wanted.ranks() == 0 ? new long[0] : read(result, PtNDArray::toLongArray, scope);
+            return wanted.ranks() == 0 ? Guesses.NONE : guesses(read(result, PtNDArray::toDoubleArray, scope));
         }
+    }
+
+    private static Guesses guesses(double[] tokensThenProbabilities) {
+        int count = tokensThenProbabilities.length / 2;
+        Guesses guesses = new Guesses(new int[count], new float[count]);
+        for (int i = 0; i < count; i++) {
+            guesses.tokens()[i] = (int) tokensThenProbabilities[i];
+            guesses.probabilities()[i] = (float) tokensThenProbabilities[count + i];
+        }
+        return guesses;
     }
 
     @Override
@@ -253,7 +263,7 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public long[] draftLate(Rows rows, DraftShape wanted) {
+    public Guesses draftLate(Rows rows, DraftShape wanted) {
         int[] all = IntStream.range(0, rows.shape().count()).toArray();
         List<Rows> one = List.of(rows);
         return draft(undrafted.get(rows.slot()), all, lastOf(one), one, wanted);
