@@ -36,9 +36,10 @@ import picocli.CommandLine.Option;
             "",
             "The base writes on from every second prompt, and before each token is looked at which ranks the heads had for the"
                     + " tokens that came: that decides what any tree would have got accepted. Without --nodes what steps"
-                    + " cost is measured too, and the trees that promise most are timed, whole and in turns, on the other"
-                    + " prompts. The tree that is chosen is then timed again, in turns with those of --compare-with and"
-                    + " with plain decoding: the ratios within each pass say how much faster it is.",
+                    + " cost is measured too, and some trees are timed in turns on the other prompts: those that promise most,"
+                    + " and larger ones, for each step drafts only the nodes that pay (as --speculation adaptive does). The"
+                    + " tree that is chosen is then timed again, in turns with those of --compare-with, which are drafted"
+                    + " whole, and with plain decoding: the ratios within each pass say how much faster it is.",
             "",
             "Example:  hydra eval tree --svg tree.svg",
             "          hydra eval tree --model PACK --prompts prompts.json --write",
@@ -234,7 +235,7 @@ final class TreeCommand implements Callable<Integer> {
             choice = timing.run(
                     "Choosing",
                     grown.stream()
-                            .map(tree -> new TreeTiming.Timed("grown", TreeReport.Role.GROWN, tree))
+                            .map(tree -> TreeTiming.Timed.grown(tree, TreeReport.Role.GROWN))
                             .toList());
             TreeReport.Line fastest = TreeReport.fastest(choice.subList(1, choice.size()));
             chosen = grown.get(choice.indexOf(fastest) - 1);
@@ -257,11 +258,12 @@ final class TreeCommand implements Callable<Integer> {
     /** The chosen tree and those that it is compared with. */
     private List<TreeTiming.Timed> besides(PackedModel pack, DraftTree chosen) {
         List<TreeTiming.Timed> trees = new ArrayList<>();
-        trees.add(new TreeTiming.Timed("grown", TreeReport.Role.CHOSEN, chosen));
+        trees.add(TreeTiming.Timed.grown(chosen, TreeReport.Role.CHOSEN));
+        trees.add(TreeTiming.Timed.whole("the same, whole", TreeReport.Role.GROWN, chosen));
         DraftTree usual = TextModel.treeOf(
                 pack, Optional.of(NamedTrees.defaultFor(pack.draft().heads())));
         for (int paths : compareWith) {
-            trees.add(new TreeTiming.Timed(
+            trees.add(TreeTiming.Timed.whole(
                     "first " + paths + " paths", TreeReport.Role.COMPARED, usual.first(paths + 1)));
         }
         return trees;
@@ -281,9 +283,6 @@ final class TreeCommand implements Callable<Integer> {
                         ranks,
                         STEPS_PER_GENERATION * repeats,
                         done -> progress.count(done, all, "sizes and depths"))
-                .best(candidates)
-                .stream()
-                .map(TreeSearch.Candidate::tree)
-                .toList();
+                .worthTiming(candidates);
     }
 }

@@ -6,24 +6,34 @@ import dev.hydrallm.evaluation.SpeedBenchmark;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Times draft trees, always whole, in turns with plain decoding and with each other. */
+/** Times ways of drafting, in turns with plain decoding and with each other. */
 record TreeTiming(SpeedBenchmark benchmark) {
 
-    /** A tree and what it is to the search. */
-    record Timed(String name, TreeReport.Role role, DraftTree tree) {}
+    /** A way of drafting and what it is to the search. */
+    record Timed(String name, TreeReport.Role role, Speculation speculation) {
+        /** As the program drafts a pack's own tree: of its nodes those that pay. */
+        static Timed grown(DraftTree tree, TreeReport.Role role) {
+            return new Timed("grown, what pays", role, Speculation.adaptive(tree));
+        }
+
+        /** All of a tree at every step. */
+        static Timed whole(String name, TreeReport.Role role, DraftTree tree) {
+            return new Timed(name, role, Speculation.whole(tree));
+        }
+    }
 
     /** Plain decoding, then each tree, in passes of their own. */
     List<TreeReport.Line> run(String what, List<Timed> trees) {
         Progress progress = new Progress(what);
         int all = benchmark.passes(trees.size());
         List<SpeedBenchmark.Line> speeds = benchmark.run(
-                trees.stream().map(each -> Speculation.whole(each.tree)).toList(),
-                done -> progress.count(done, all, "passes"));
+                trees.stream().map(Timed::speculation).toList(), done -> progress.count(done, all, "passes"));
         List<TreeReport.Line> lines = new ArrayList<>();
         lines.add(TreeReport.Line.of("plain", TreeReport.Role.PLAIN, 0, speeds.getFirst()));
         for (int i = 0; i < trees.size(); i++) {
             Timed each = trees.get(i);
-            lines.add(TreeReport.Line.of(each.name, each.role, each.tree.depth(), speeds.get(1 + i)));
+            lines.add(TreeReport.Line.of(
+                    each.name, each.role, each.speculation.tree().depth(), speeds.get(1 + i)));
         }
         return lines;
     }

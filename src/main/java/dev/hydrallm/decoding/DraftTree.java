@@ -2,6 +2,7 @@ package dev.hydrallm.decoding;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -37,9 +38,12 @@ public final class DraftTree {
     private final int[] parents;
     private final int[] depths;
     private final int[] ranks;
+    /** Kept, for a device looks its form of a tree up at every step. */
+    private final int hash;
 
     private DraftTree(List<List<Integer>> paths) {
         this.paths = paths;
+        hash = paths.hashCode();
         List<List<Integer>> sorted = paths.stream().sorted(BY_DEPTH_THEN_RANKS).toList();
         int nodes = sorted.size() + 1;
         parents = new int[nodes];
@@ -147,6 +151,12 @@ public final class DraftTree {
                 : of(paths.stream().filter(path -> path.size() <= depth).toList());
     }
 
+    /** The tree of some of the nodes, which keep their order; a node's ancestors must be among them. */
+    public DraftTree only(BitSet nodes) {
+        return of(
+                nodes.stream().filter(node -> node > 0).mapToObj(this::ranksTo).toList());
+    }
+
     /** The tree of at most {@code nodes} nodes (root included) grown in the order of {@link #paths()}. */
     public DraftTree first(int nodes) {
         if (nodes >= nodes()) {
@@ -167,12 +177,12 @@ public final class DraftTree {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof DraftTree tree && paths.equals(tree.paths);
+        return other instanceof DraftTree tree && hash == tree.hash && paths.equals(tree.paths);
     }
 
     @Override
     public int hashCode() {
-        return paths.hashCode();
+        return hash;
     }
 
     @Override

@@ -1,12 +1,13 @@
 package dev.hydrallm.decoding;
 
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** What a decoder has learned of its engine and its texts, so that a new sequence need not start from nothing. */
 final class Experience {
     private static final int MOST_KINDS = 64;
-    private static final int FIRST_NODES = 8;
+    private static final int MOST_SUBTREES = 256;
 
     private final StepCosts costs = new StepCosts();
     private final Map<Kind, Usual> usual = new LinkedHashMap<>(16, 0.75f, true) {
@@ -38,16 +39,27 @@ final class Experience {
         private static final int SOONEST_TRIAL = 8;
         private static final int LATEST_TRIAL = 512;
 
-        final AcceptanceRates rates;
-        /** The size in use; of the first steps, before anything was measured, all or a few. */
-        int nodes;
+        final Calibration calibration;
+        final DraftYield expected;
+        /** Heads in use. */
+        int heads;
+
+        private final DraftTree tree;
+        private final Map<BitSet, DraftTree> subtrees = new LinkedHashMap<>(16, 0.75f, true) {
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<BitSet, DraftTree> eldest) {
+                return size() > MOST_SUBTREES;
+            }
+        };
 
         private int trialInterval = SOONEST_TRIAL;
         private int untilTrial = SOONEST_TRIAL;
 
         private Usual(DraftTree tree) {
-            rates = AcceptanceRates.assumed(tree.paths());
-            nodes = Math.min(FIRST_NODES, tree.nodes());
+            this.tree = tree;
+            calibration = new Calibration(tree.depth());
+            expected = DraftYield.assumed(tree.depth());
+            heads = tree.depth();
         }
 
         /** Counts a step without a trial; whether it is time for one. */
@@ -55,9 +67,14 @@ final class Experience {
             return --untilTrial <= 0;
         }
 
-        /** A trial has ended: the next comes soon if it led to a larger tree, later if it did not. */
-        void tried(int nodesBefore, int nodesAfter) {
-            trialInterval = nodesAfter > nodesBefore ? SOONEST_TRIAL : Math.min(LATEST_TRIAL, 2 * trialInterval);
+        /** The tree of some of the nodes, the root and all their ancestors among them. */
+        DraftTree subtree(BitSet nodes) {
+            return subtrees.computeIfAbsent(nodes, tree::only);
+        }
+
+        /** A trial has ended: the next comes soon if it led to more heads, later if it did not. */
+        void tried(int headsBefore, int headsAfter) {
+            trialInterval = headsAfter > headsBefore ? SOONEST_TRIAL : Math.min(LATEST_TRIAL, 2 * trialInterval);
             untilTrial = trialInterval;
         }
     }

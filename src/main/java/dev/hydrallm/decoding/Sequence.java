@@ -17,7 +17,7 @@ public final class Sequence {
     private final int promptLength;
     private final boolean adaptive;
     /** Made with the prompt's reading, when the decoder is known whose experience it takes. */
-    private Optional<TreeSizer> sizer = Optional.empty();
+    private Optional<TreeChooser> chooser = Optional.empty();
 
     private final AcceptanceRule rule;
     private final StopRules stops;
@@ -30,8 +30,10 @@ public final class Sequence {
     private int committed;
     private int next;
     private Drafts drafts = Drafts.NONE;
-    /** What the next step drafts, room permitting. */
-    private DraftTree tree;
+    /** The largest tree that a step drafts. */
+    private final DraftTree tree;
+    /** What the heads were asked for the next step. */
+    private DraftShape wanted = DraftShape.NONE;
 
     /** Committed rows that the draft layers have not read yet. */
     private int undrafted;
@@ -131,18 +133,20 @@ public final class Sequence {
 
     Engine.PrefillRequest prefillRequest(Experience experience) {
         if (adaptive) {
-            TreeSizer made = new TreeSizer(tree, rule, experience);
-            sizer = Optional.of(made);
-            tree = made.next();
+            chooser = Optional.of(new TreeChooser(tree, rule, experience));
         }
-        Optional<DraftShape> wanted = draftedSteps.length == 0 ? Optional.empty() : Optional.of(DraftShape.of(tree));
+        wanted = chooser.map(TreeChooser::wanted).orElse(DraftShape.of(tree));
         return new Engine.PrefillRequest(
-                lease.slot(), Arrays.copyOf(tokens, promptLength), lease.reused(), rule, wanted);
+                lease.slot(),
+                Arrays.copyOf(tokens, promptLength),
+                lease.reused(),
+                rule,
+                tree.depth() == 0 ? Optional.empty() : Optional.of(wanted));
     }
 
     void prefilled(Engine.Prefilled result) {
         committed = promptLength;
-        undrafted = tree.depth() == 0 ? promptLength : 0;
+        undrafted = wanted.ranks() == 0 ? promptLength : 0;
         next = result.next();
         drafts = result.drafts();
     }
@@ -150,7 +154,8 @@ public final class Sequence {
     /** The tree filled with the next token and the heads' guesses, cut where the context or the drafts end. */
     Engine.TreeQuery propose(int nodes, int contextLength) {
         int room = Math.min(contextLength - 1 - committed, drafts.candidates().length);
-        DraftTree shape = tree.withinDepth(room).first(nodes);
+        DraftTree shape = chooser.map(chosen -> chosen.choose(drafts, room, nodes))
+                .orElseGet(() -> tree.withinDepth(room).first(nodes));
         int[] filled = new int[shape.nodes()];
         filled[0] = next;
         for (int node = 1; node < filled.length; node++) {
@@ -190,17 +195,17 @@ public final class Sequence {
     }
 
     /** What to commit of a step, and to draft for the next. */
-    Engine.Acceptance acceptance(Engine.TreeQuery query, int[] path) {
-        sizer.ifPresent(chosen -> {
-            chosen.observe(query.tree(), path);
-            tree = chosen.next();
+    Engine.Acceptance acceptance(int[] path) {
+        chooser.ifPresent(chosen -> {
+            chosen.observe(path);
+            wanted = chosen.wanted();
         });
-        return new Engine.Acceptance(lease.slot(), path, DraftShape.of(tree));
+        return new Engine.Acceptance(lease.slot(), path, wanted);
     }
 
     /** How many heads the last commit asked. */
     int draftedHeads() {
-        return tree.depth();
+        return wanted.heads();
     }
 
     /** Whether the next commit's drafting is of the usual length, nothing to catch up on. */
@@ -210,7 +215,7 @@ public final class Sequence {
 
     void committed(int[] path, Verdict verdict, Drafts proposed) {
         committed += path.length;
-        undrafted = tree.depth() == 0 ? undrafted + path.length : 0;
+        undrafted = wanted.ranks() == 0 ? undrafted + path.length : 0;
         next = verdict.next()[path[path.length - 1]];
         drafts = proposed;
     }

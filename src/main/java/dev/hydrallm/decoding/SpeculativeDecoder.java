@@ -57,7 +57,7 @@ public final class SpeculativeDecoder {
         long t2 = System.nanoTime();
         List<int[]> accepted = accept(running, proposed, verdicts);
         long t3 = System.nanoTime();
-        boolean drafted = commit(running, proposed, accepted, verdicts);
+        boolean drafted = commit(running, accepted, verdicts);
         long t4 = System.nanoTime();
         if (running.size() == 1) {
             experience.costs().verified(proposed.getFirst().tree().nodes(), t2 - t1);
@@ -116,8 +116,7 @@ public final class SpeculativeDecoder {
      *
      * @return whether drafts were made, without any catching up
      */
-    private boolean commit(
-            List<Sequence> running, List<TreeQuery> proposed, List<int[]> accepted, List<Verdict> verdicts) {
+    private boolean commit(List<Sequence> running, List<int[]> accepted, List<Verdict> verdicts) {
         List<Integer> going = new ArrayList<>(running.size());
         List<Acceptance> acceptances = new ArrayList<>(running.size());
         boolean drafted = true;
@@ -125,7 +124,7 @@ public final class SpeculativeDecoder {
             Sequence sequence = running.get(i);
             if (sequence.finished().isEmpty()) {
                 going.add(i);
-                Acceptance acceptance = sequence.acceptance(proposed.get(i), accepted.get(i));
+                Acceptance acceptance = sequence.acceptance(accepted.get(i));
                 acceptances.add(acceptance);
                 drafted &= acceptance.wanted().ranks() > 0 && sequence.draftsUpToDate();
             }

@@ -1,58 +1,68 @@
 package dev.hydrallm.decoding;
 
-import java.util.Map;
-import java.util.NavigableMap;
-import java.util.TreeMap;
-
 /**
- * What the steps of a sequence that runs alone cost on one engine, ns.
+ * What the steps of a sequence that runs alone cost on one engine, ns: a plain step, a forward over two nodes and more, by their number, and
+ * drafting, by the number of heads. The latter two are taken for lines, so what was measured of some sizes tells of all.
  *
- * <p>All sizes share one scale: what makes a step slower, a longer context or a busy neighbour, makes steps of every size
- * slower, so what was measured of one size counts for those that did not run lately.
+ * <p>All share one scale: what makes a step slower, a longer context or a busy neighbour, makes steps of every size slower, so what was
+ * measured of one size counts for those that did not run lately.
  */
 final class StepCosts {
     private static final int PLAIN = 1;
-    private static final int ENOUGH = 3;
+    private static final int ENOUGH = 4;
 
     /** How much of what a step differs from the expected goes to all sizes. */
     private static final double SCALE_RATE = 0.15;
-    /** How much goes to its own: for each step since that ran, for the longer ago the less is known. */
-    private static final double SHARE_RATE = 0.05;
-
-    private static final double MOST_SHARE_RATE = 0.5;
+    /** What a measurement counts after each step that followed it. */
+    private static final double KEPT = 0.99;
     /** A step that took longer or shorter than this factor of the expected counts as if it was this. */
     private static final double OUTLIER = 1.5;
 
-    private final NavigableMap<Integer, Share> verify = new TreeMap<>();
-    private final NavigableMap<Integer, Share> draft = new TreeMap<>();
+    /** How long the cost of a plain step is believed without running some in a row, and how many of them. */
+    private static final int STEPS_BETWEEN_PLAIN = 256;
+
+    private static final int PLAIN_RUN = 4;
+
+    private final Measured plain = new Measured();
+    private final Measured verify = new Measured();
+    private final Measured draft = new Measured();
     private double scale;
     private int steps;
-    private int lastNodes;
+    private int plainInARow;
+    private int lastPlainRun;
     private boolean alone = true;
-    private int stepsSincePlain;
 
-    private static final class Share {
-        double ofScale;
-        int seen;
+    private static final class Measured {
+        final Line ofScale = new Line();
         int lastStep;
     }
 
-    /** A forward of the base over so many nodes. The first after another size is not counted: caches are cold. */
+    /** A kind of step that was not measured often enough. */
+    enum Unknown {
+        NOTHING,
+        PLAIN,
+        DRAFTED
+    }
+
+    /** A forward of the base over so many nodes. The first plain one in a row is not counted: what was drafted before is in its way. */
     void verified(int nodes, long nanos) {
         alone = true;
         steps++;
-        stepsSincePlain++;
-        if (nodes == lastNodes) {
-            add(verify.computeIfAbsent(nodes, ignored -> new Share()), nanos);
-            stepsSincePlain = nodes == PLAIN ? 0 : stepsSincePlain;
+        plainInARow = nodes == PLAIN ? plainInARow + 1 : 0;
+        if (nodes > PLAIN) {
+            add(verify, nodes, nanos);
+        } else if (plainInARow > 1) {
+            add(plain, PLAIN, nanos);
         }
-        lastNodes = nodes;
+        if (plainInARow == PLAIN_RUN) {
+            lastPlainRun = steps;
+        }
     }
 
     /** A step that several sequences shared: it tells nothing of what one costs. */
     void shared() {
         alone = false;
-        lastNodes = 0;
+        plainInARow = 0;
     }
 
     /** Whether the last step was one sequence's alone, so that the next is likely to be measured too. */
@@ -62,62 +72,45 @@ final class StepCosts {
 
     /** A commit with the draft layers' pass over the accepted path, and so many heads. */
     void drafted(int heads, long nanos) {
-        add(draft.computeIfAbsent(heads, ignored -> new Share()), nanos);
+        plainInARow = 0;
+        add(draft, heads, nanos);
     }
 
-    private void add(Share share, long nanos) {
+    private void add(Measured kind, int size, long nanos) {
+        double measured = Math.max(1, nanos);
         if (scale == 0) {
-            scale = Math.max(1, nanos);
+            scale = measured;
         }
-        int since = steps - share.lastStep;
-        share.lastStep = steps;
-        if (share.seen++ < ENOUGH) {
-            // Of the first few the least: whatever else the process is still busy with makes them slower, never faster.
-            double ofScale = Math.max(1, nanos) / scale;
-            share.ofScale = share.seen == 1 ? ofScale : Math.min(share.ofScale, ofScale);
-            return;
+        if (kind.ofScale.seen() >= ENOUGH) {
+            double expected = scale * kind.ofScale.at(size);
+            double surprise = Math.clamp(measured / expected, 1 / OUTLIER, OUTLIER);
+            measured = expected * surprise;
+            scale *= Math.pow(surprise, SCALE_RATE);
         }
-        double surprise = Math.clamp(nanos / (scale * share.ofScale), 1 / OUTLIER, OUTLIER);
-        scale *= Math.pow(surprise, SCALE_RATE);
-        share.ofScale *= Math.pow(surprise, Math.min(MOST_SHARE_RATE, since * SHARE_RATE));
+        kind.ofScale.add(size, measured / scale, Math.pow(KEPT, steps - kind.lastStep));
+        kind.lastStep = steps;
     }
 
-    /** Nodes to try next, in steps that are measured, while too little is known to compare sizes; 0 when enough is. */
-    int toTry(int nodes) {
-        if (verify.isEmpty()
-                || verify.lastKey() == PLAIN
-                || draft.values().stream().noneMatch(share -> share.seen >= ENOUGH)) {
-            return nodes;
+    /** What has to be measured before sizes can be compared. */
+    Unknown unknown() {
+        if (verify.ofScale.seen() < ENOUGH || draft.ofScale.seen() < ENOUGH) {
+            return Unknown.DRAFTED;
         }
-        Share plain = verify.get(PLAIN);
-        return plain == null || plain.seen < ENOUGH ? PLAIN : 0;
+        return plain.ofScale.seen() < ENOUGH ? Unknown.PLAIN : Unknown.NOTHING;
     }
 
-    /** Steps since one without drafts was measured. */
-    int stepsSincePlain() {
-        return stepsSincePlain;
+    /** Whether it is time for some plain steps in a row, for all that is known of them is old. */
+    boolean plainIsDue() {
+        return steps - lastPlainRun >= STEPS_BETWEEN_PLAIN;
     }
 
-    /** A step of so many nodes, with the drafting by so many heads if there is any. */
-    double of(int nodes, int heads) {
-        return scale * (at(verify, nodes) + (nodes == PLAIN ? 0 : at(draft, heads)));
+    /** A forward over so many nodes. */
+    double verify(int nodes) {
+        return scale * (nodes == PLAIN ? plain : verify).ofScale.at(nodes);
     }
 
-    /** Between and beyond sizes that were seen: a line. Below the first: what that costs. */
-    private static double at(NavigableMap<Integer, Share> seen, int size) {
-        Map.Entry<Integer, Share> below = seen.floorEntry(size);
-        if (below == null) {
-            return seen.firstEntry().getValue().ofScale;
-        }
-        if (below.getKey() == size || seen.size() == 1) {
-            return below.getValue().ofScale;
-        }
-        Map.Entry<Integer, Share> above = seen.higherEntry(size);
-        Map.Entry<Integer, Share> from = above == null ? seen.firstEntry() : below;
-        Map.Entry<Integer, Share> to = above == null ? below : above;
-        double start = from.getValue().ofScale;
-        // Noise of two measurements must not make the sizes between and beyond them cheaper than the smaller one.
-        double slope = Math.max(0, to.getValue().ofScale - start) / (to.getKey() - from.getKey());
-        return start + slope * (size - from.getKey());
+    /** Drafting by so many heads, 1 at least. */
+    double draft(int heads) {
+        return scale * draft.ofScale.at(heads);
     }
 }

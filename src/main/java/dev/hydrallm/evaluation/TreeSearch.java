@@ -7,10 +7,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.IntConsumer;
 
@@ -34,9 +34,9 @@ public final class TreeSearch {
      * @param tokensPerStep on the texts that it was grown for
      * @param stepMillis by what was measured of steps of its size and depth
      */
-    public record Candidate(DraftTree tree, double tokensPerStep, double stepMillis) {
+    private record Candidate(DraftTree tree, double tokensPerStep, double stepMillis) {
         /** What is expected. */
-        public double tokensPerSecond() {
+        double tokensPerSecond() {
             return 1e3 * tokensPerStep / stepMillis;
         }
     }
@@ -104,8 +104,12 @@ public final class TreeSearch {
         return DraftTree.of(TreeGrowth.forTraces(traces, nodes, depth, width));
     }
 
-    /** The trees that are worth timing, the most promising first: no two of the same size. */
-    public List<Candidate> best(int count) {
+    /**
+     * The trees that are worth timing, no two of the same size: half of them are those which promise most if every step drafts them whole,
+     * the most promising first; then that one grown to twice its size, and again, for of a larger tree a step can take those nodes that pay
+     * there.
+     */
+    public List<DraftTree> worthTiming(int count) {
         List<Candidate> all = new ArrayList<>();
         for (int depth = 1; depth <= limits.draftHeads(); depth++) {
             for (int nodes : verifyMillis.keySet()) {
@@ -116,11 +120,18 @@ public final class TreeSearch {
             }
         }
         all.sort(Comparator.comparingDouble(Candidate::tokensPerSecond).reversed());
-        Set<Integer> sizes = new HashSet<>();
-        return all.stream()
-                .filter(each -> sizes.add(each.tree.nodes()))
-                .limit(count)
-                .toList();
+        Map<Integer, DraftTree> bySize = new LinkedHashMap<>();
+        for (Candidate each : all) {
+            if (bySize.size() < Math.ceilDiv(count, 2)) {
+                bySize.putIfAbsent(each.tree.nodes(), each.tree);
+            }
+        }
+        int largest = sizes(limits)[sizes(limits).length - 1];
+        for (int nodes = 2 * all.getFirst().tree.nodes(); bySize.size() < count && nodes <= largest; nodes *= 2) {
+            DraftTree tree = grown(nodes, limits.draftHeads());
+            bySize.putIfAbsent(tree.nodes(), tree);
+        }
+        return List.copyOf(bySize.values());
     }
 
     private Candidate candidate(DraftTree tree) {
