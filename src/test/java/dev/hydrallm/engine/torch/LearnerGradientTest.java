@@ -17,16 +17,10 @@ import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.Sample;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -63,7 +57,7 @@ class LearnerGradientTest {
         int vocabulary = shape.architecture().vocabSize();
         List<Sample> batch = Learning.samples(vocabulary, 5, 0.7, 5, 5, 6, 2);
         double[] weights = Learning.weights(shape.draft().heads());
-        try (PackedModel model = pack(shape.architecture());
+        try (PackedModel model = TinyPack.write(folder, shape.architecture(), DraftLayout.NONE, WeightFormat.F32, 0.3);
                 TorchLearner learner =
                         TorchLearner.load(model, shape.draft(), DOUBLE.withChunkLogits(5L * vocabulary));
                 Learner.States states = learner.read(batch)) {
@@ -71,64 +65,5 @@ class LearnerGradientTest {
             learner.learn(batch, states, weights);
             Slopes.assertGradients(learner, () -> Slopes.loss(learner, batch, states, weights));
         }
-    }
-
-    /** The divergence from the base's p is, but for what does not depend on the heads, Σ over tokens of p · their cross-entropy. */
-    @Test
-    void distillationAddsTheSlopeOfTheDivergence() {
-        double distillation = 0.75;
-        int vocabulary = 5;
-        Architecture shape = new Architecture(vocabulary, 4, 4, 2, 2, 1, 2, 1e-5, 10_000, 32, false);
-        double[] weights = Learning.weights(2);
-        // One label, which both heads foretell from their own rows: what the base itself foretells there is row 4's.
-        List<List<Sample>> labels = IntStream.range(0, vocabulary)
-                .mapToObj(token -> List.of(new Sample(
-                        new int[] {1, 4, 2, 0, 3, token}, new boolean[] {false, false, false, false, false, true})))
-                .toList();
-        List<Sample> batch = labels.get(2);
-        try (PackedModel model = pack(shape);
-                TorchLearner learner = TorchLearner.load(
-                        model, new DraftLayout(2, 1, 1, false), DOUBLE.withDistillation(distillation));
-                Learner.States states = learner.read(batch)) {
-            Learning.scatter(learner, 11, 0.3);
-            double[] theirs = foretold(model, learner.stored(states), 4);
-            learner.learn(batch, states, weights);
-            Slopes.assertGradients(learner, () -> {
-                double loss = Slopes.loss(learner, batch, states, weights);
-                for (int token = 0; token < vocabulary; token++) {
-                    loss += distillation * theirs[token] * Slopes.loss(learner, labels.get(token), states, weights);
-                }
-                return loss;
-            });
-        }
-    }
-
-    private PackedModel pack(Architecture architecture) {
-        return TinyPack.write(folder, architecture, DraftLayout.NONE, WeightFormat.F32, 0.3);
-    }
-
-    /** The base's own distribution after a token. */
-    private static double[] foretold(PackedModel model, byte[] stored, int row) {
-        Architecture shape = model.architecture();
-        int hidden = shape.hiddenSize();
-        FloatBuffer lmHead = model.tensor("lm_head.weight")
-                .data()
-                .asByteBuffer()
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .asFloatBuffer();
-        // Behind what is tapped come the base's normed states.
-        FloatBuffer state = ByteBuffer.wrap(stored)
-                .order(ByteOrder.nativeOrder())
-                .asFloatBuffer()
-                .slice((2 * row + 1) * hidden, hidden);
-        double[] p = new double[shape.vocabSize()];
-        for (int token = 0; token < p.length; token++) {
-            for (int j = 0; j < hidden; j++) {
-                p[token] += (double) lmHead.get(token * hidden + j) * state.get(j);
-            }
-            p[token] = Math.exp(p[token]);
-        }
-        double sum = Arrays.stream(p).sum();
-        return Arrays.stream(p).map(each -> each / sum).toArray();
     }
 }
