@@ -26,8 +26,6 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /** From files of conversations and texts to token files. */
 class PreparationTest {
@@ -182,27 +180,6 @@ class PreparationTest {
     void halvesOfCharactersDoNoHarm() throws IOException {
         prepare(PLAIN, file("a.jsonl", "{\"text\":\"a\\ud83db\\udc69c\"}"));
         assertThat(marked(output())).containsExactly("⟦<s>a\uFFFDb\uFFFDc</s>⟧");
-    }
-
-    @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            quoteCharacter = '`',
-            value = {
-                "hello world              | no JSON at byte 0",
-                "`  \n x`                 | no JSON at byte 4",
-                "[{\"a\":1}, {\"b\" 2}]   | no JSON at byte",
-                "[{\"text\":\"abc\"},     | at byte 16",
-                "{\"text\": oops}         | the first line is no JSON at byte",
-                "{                        | the first line is no JSON",
-                "``                       | there is nothing in it",
-            })
-    void aFileThatIsNoJsonIsRefusedWithTheOffset(String content, String message) throws IOException {
-        Path input = file("broken.json", content);
-        assertThatExceptionOfType(DataFormatException.class)
-                .isThrownBy(() -> prepare(PLAIN, input))
-                .withMessageContainingAll(input.toString(), message);
-        assertThat(output()).doesNotExist();
     }
 
     @Test
@@ -387,21 +364,5 @@ class PreparationTest {
                 .withMessageContaining("cannot hold both");
         Preparation.run(VICUNA, PLAIN, sources, output(), same, done -> {});
         assertThat(samples(output())).hasSize(1);
-    }
-
-    /** The parser refuses it without saying where. */
-    @Test
-    void whatIsTooDeepIsRefusedWithItsPlace() throws IOException {
-        String good = shareGpt("Hi", "Hello");
-        Path array = file("deep.json", "[" + good + "," + "[".repeat(2000) + "]".repeat(2000) + "]");
-        assertThatExceptionOfType(DataFormatException.class)
-                .isThrownBy(() -> prepare(PLAIN, array))
-                .withMessageContainingAll("deep.json: no JSON at byte ", "nesting depth");
-        Path first = file("first.jsonl", "{\"a\":".repeat(2000) + "1" + "}".repeat(2000));
-        assertThatExceptionOfType(DataFormatException.class)
-                .isThrownBy(() -> prepare(PLAIN, first))
-                .withMessageContainingAll("first.jsonl: the first line is no JSON at byte 0", "nesting depth");
-        Path later = file("later.jsonl", good + "\n" + "{\"a\":".repeat(2000) + "1" + "}".repeat(2000));
-        assertThat(prepare(PLAIN, later).dropped()).containsEntry(Drop.NO_JSON.words(), 1L);
     }
 }
