@@ -32,12 +32,16 @@ import picocli.CommandLine.Spec;
                         + " from the first model, draft heads, speed with and without drafts, and answers.",
         footer = {
             "",
-            "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why.",
+            "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why."
+                    + " Ctrl-C ends early, with a page of what is measured by then.",
             "",
             "Example:  hydra eval all packs/none packs/int8 --text held-out.py --set summaries.json --report report.html",
             "          hydra eval all --text held-out.py --format json"
         })
 final class AllCommand implements Callable<Integer> {
+    private static final String ENDED =
+            "The command was ended before all was measured: this is what there was by then.";
+
     @Mixin
     ComparedModels models = new ComparedModels();
 
@@ -174,33 +178,37 @@ final class AllCommand implements Callable<Integer> {
             }
             read.add(set);
         }
-        ModelMeasuring measuring =
-                new ModelMeasuring(this, text == null ? null : EvaluationOptions.readText(text), read);
-        List<ModelEvaluation> measured = measuring.all(models.each());
-        Part<?> first = measured.getFirst().profile();
-        if (measured.stream().noneMatch(model -> model.profile().found().isPresent())) {
-            throw new IllegalArgumentException(
-                    "no model could be measured: " + first.missing().orElse(""));
+        String content = text == null ? null : EvaluationOptions.readText(text);
+        try (Interruption interruption = new Interruption(
+                () -> System.err.println("\nhydra: ending, with what is measured so far; once more ends at once"))) {
+            List<ModelEvaluation> measured =
+                    new ModelMeasuring(this, content, read, interruption::wished).all(models.each());
+            Part<?> first = measured.getFirst().profile();
+            if (measured.stream().noneMatch(model -> model.profile().found().isPresent())) {
+                throw new IllegalArgumentException(
+                        "no model could be measured: " + first.missing().orElse(""));
+            }
+            Machine machine = Machine.here();
+            if (report != null) {
+                Outputs.write(report, page(measured, machine, interruption.wished() ? " " + ENDED : ""));
+            }
+            new Result(machine, command(), measured).print(format);
+            if (report != null) {
+                System.err.println("hydra: the page is " + report.toAbsolutePath());
+            }
+            return interruption.wished() ? Cli.INTERRUPTED : 0;
         }
-        Machine machine = Machine.here();
-        if (report != null) {
-            Outputs.write(report, page(measured, machine));
-        }
-        new Result(machine, command(), measured).print(format);
-        if (report != null) {
-            System.err.println("hydra: the page is " + report.toAbsolutePath());
-        }
-        return 0;
     }
 
-    private String page(List<ModelEvaluation> measured, Machine machine) {
+    private String page(List<ModelEvaluation> measured, Machine machine, String caveat) {
         String setting = String.format(
-                "Measured on %s, %d processors, %s, Java %s, %s.",
+                "Measured on %s, %d processors, %s, Java %s, %s.%s",
                 machine.processor(),
                 machine.processors(),
                 machine.system(),
                 machine.java(),
-                LocalDate.now(ZoneOffset.UTC));
+                LocalDate.now(ZoneOffset.UTC),
+                caveat);
         List<String> method = new ArrayList<>();
         method.add("Speed: greedy decoding of " + tokens + " tokens from each of "
                 + (promptFiles.isEmpty() ? "five beginnings of Python files" : promptFiles.size() + " prompts")

@@ -33,21 +33,34 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** Measures models part by part; what one part throws is its gap and keeps no other part from being measured. */
+/**
+ * Measures models part by part; what one part throws is its gap and keeps no other part from being measured. Ended early, it has
+ * gaps for what was not measured to its end.
+ */
 final class ModelMeasuring {
     private static final int RANKS = 10;
+    private static final String ENDED = "the command was ended before";
 
     private final AllCommand command;
     private final @Nullable String text;
     private final List<ReferenceSet> sets;
+    private final BooleanSupplier ended;
 
-    /** @param text the content of the command's text; null when there is none */
-    ModelMeasuring(AllCommand command, @Nullable String text, List<ReferenceSet> sets) {
+    /**
+     * Measures what a command says.
+     *
+     * @param text the content of the command's text; null when there is none
+     * @param ended whether it is to come to an end
+     */
+    ModelMeasuring(AllCommand command, @Nullable String text, List<ReferenceSet> sets, BooleanSupplier ended) {
         this.command = command;
         this.text = text;
         this.sets = sets;
+        this.ended = ended;
     }
 
     /** A part's work. */
@@ -56,7 +69,19 @@ final class ModelMeasuring {
         T measure() throws IOException;
     }
 
-    private static <T> Part<T> part(Work<T> work) {
+    /** Leaves a part that takes long. */
+    private static final class Ended extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        Ended() {
+            super(ENDED, null, false, false);
+        }
+    }
+
+    private <T> Part<T> part(Work<T> work) {
+        if (ended.getAsBoolean()) {
+            return gap(ENDED);
+        }
         try {
             return new Part.Measured<>(work.measure());
         } catch (IOException | RuntimeException e) {
@@ -66,6 +91,17 @@ final class ModelMeasuring {
 
     private static <T> Part<T> gap(String reason) {
         return new Part.Gap<>(reason);
+    }
+
+    /** Shows how far a part is, and leaves it when the command is to end. */
+    private IntConsumer counting(String what, int all, String units) {
+        Progress progress = new Progress(what);
+        return done -> {
+            progress.count(done, all, units);
+            if (ended.getAsBoolean()) {
+                throw new Ended();
+            }
+        };
     }
 
     /** Measures one after the other. */
@@ -83,6 +119,9 @@ final class ModelMeasuring {
         String label;
         Profile profile;
         Path directory;
+        if (ended.getAsBoolean()) {
+            return unmeasured(source, unique(source, source, names), ENDED);
+        }
         try (PackedModel pack = Models.check(options)) {
             label = Models.label(pack);
             profile = Profile.of(
@@ -90,7 +129,7 @@ final class ModelMeasuring {
             directory = pack.directory();
             Models.loadNatives(pack, options);
         } catch (RuntimeException e) {
-            return unopened(source, unique(source, source, names), Cli.oneLine(e));
+            return unmeasured(source, unique(source, source, names), "it cannot be opened: " + Cli.oneLine(e));
         }
         String name = unique(label, source, names);
         Part<Profile> made = new Part.Measured<>(profile);
@@ -108,8 +147,7 @@ final class ModelMeasuring {
                 name, source, made, load, foresight, fidelity, heads, speed, compression, answers(name, options));
     }
 
-    private ModelEvaluation unopened(String source, String name, String reason) {
-        String why = "it cannot be opened: " + reason;
+    private ModelEvaluation unmeasured(String source, String name, String why) {
         return new ModelEvaluation(
                 name,
                 source,
@@ -140,9 +178,8 @@ final class ModelMeasuring {
     }
 
     private LoadBenchmark.Line load(String name, ModelOptions options, Path directory) throws IOException {
-        Progress progress = new Progress("Loading " + name);
         return new LoadBenchmark(directory, options.load.options(), pack -> Models.engine(pack, options, 1))
-                .run(Cache.WARM, command.repeats, done -> progress.count(done, command.repeats, "loads"));
+                .run(Cache.WARM, command.repeats, counting("Loading " + name, command.repeats, "loads"));
     }
 
     private Foresight foresight(String name, ModelOptions options) {
@@ -152,9 +189,8 @@ final class ModelMeasuring {
             SlidingWindows windows = command.windows.of(Models.context(pack, options));
             int[] tokens = EvaluationOptions.tokens(textFile(), content, tokenizer);
             try (Scorer scorer = Models.scorer(pack, options, windows.sizeFor(tokens.length))) {
-                Progress progress = new Progress("Scoring " + name);
                 Perplexity perplexity = Perplexity.of(
-                        scorer, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
+                        scorer, tokens, windows, counting("Scoring " + name, tokens.length - 1, "tokens"));
                 return Foresight.of(perplexity, content.getBytes(StandardCharsets.UTF_8).length);
             }
         }
@@ -169,9 +205,8 @@ final class ModelMeasuring {
             int longest = windows.sizeFor(tokens.length);
             try (Scorer ofA = Models.scorer(a, first, longest);
                     Scorer ofB = Models.scorer(b, options, longest)) {
-                Progress progress = new Progress("Comparing " + name);
                 return ModelComparison.of(
-                        ofA, ofB, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
+                        ofA, ofB, tokens, windows, counting("Comparing " + name, tokens.length - 1, "tokens"));
             }
         }
     }
@@ -190,13 +225,12 @@ final class ModelMeasuring {
             SlidingWindows windows = command.windows.of(Models.context(pack, options));
             int[] tokens = EvaluationOptions.tokens(textFile(), Objects.requireNonNull(text), tokenizer);
             try (DraftReader reader = Models.draftReader(pack, options, windows.sizeFor(tokens.length))) {
-                Progress progress = new Progress("Asking heads of " + name);
                 return HeadAccuracy.of(
                         reader,
                         List.of(HeadAccuracy.Text.whole(tokens)),
                         windows,
                         RANKS,
-                        done -> progress.count(done, tokens.length - 1, "tokens"));
+                        counting("Asking heads of " + name, tokens.length - 1, "tokens"));
             }
         }
     }
@@ -214,17 +248,13 @@ final class ModelMeasuring {
                     ways.add(Speculation.whole(usual.tree()));
                 }
             }
-            Progress progress = new Progress("Timing " + name);
-            progress.count(0, 1, "models");
-            List<SpeedBenchmark.Line> lines = new SpeedBenchmark(
-                            engine,
-                            BenchCommand.prompts(command.promptFiles, tokenizer),
-                            new AcceptanceRule.Greedy(),
-                            command.tokens,
-                            command.repeats)
-                    .run(ways);
-            progress.count(1, 1, "models");
-            return lines;
+            SpeedBenchmark benchmark = new SpeedBenchmark(
+                    engine,
+                    BenchCommand.prompts(command.promptFiles, tokenizer),
+                    new AcceptanceRule.Greedy(),
+                    command.tokens,
+                    command.repeats);
+            return benchmark.run(ways, counting("Timing " + name, benchmark.passes(ways.size()), "passes"));
         }
     }
 
@@ -245,18 +275,14 @@ final class ModelMeasuring {
                     Set.copyOf(pack.manifest().eosIds()),
                     command.maxNewTokens);
             Speculation whole = Speculation.whole(Models.drafting(pack, options).tree());
-            Progress progress = new Progress("Writing with " + name);
             int all = prompts.stream().mapToInt(set -> set.prompts().size()).sum();
-            int[] done = {0};
+            IntConsumer done = counting("Writing with " + name, all, "prompts");
+            int[] written = {0};
             Map<String, Compression> measured = new LinkedHashMap<>();
             for (PromptSet set : prompts) {
                 measured.put(
                         set.name(),
-                        benchmark.run(
-                                set,
-                                whole,
-                                new AcceptanceRule.Greedy(),
-                                () -> progress.count(++done[0], all, "prompts")));
+                        benchmark.run(set, whole, new AcceptanceRule.Greedy(), () -> done.accept(++written[0])));
             }
             return measured;
         }
@@ -272,6 +298,9 @@ final class ModelMeasuring {
         if (sets.isEmpty()) {
             return Map.of();
         }
+        if (ended.getAsBoolean()) {
+            return answersMissing(ENDED);
+        }
         Map<String, Part<AnswerQuality>> qualities = new LinkedHashMap<>();
         try (TextModel model = Models.load(options)) {
             ModelAnswerer answerer = new ModelAnswerer(
@@ -279,7 +308,6 @@ final class ModelMeasuring {
                     Models.speculation(model, options),
                     command.raw ? ModelAnswerer.Style.RAW : ModelAnswerer.Style.CHAT);
             for (ReferenceSet set : sets) {
-                Progress progress = new Progress(name + " answers " + set.name());
                 qualities.put(
                         set.name(),
                         part(() -> AnswerQuality.of(
@@ -287,7 +315,10 @@ final class ModelMeasuring {
                                 set,
                                 command.maxNewTokens,
                                 AnswerQuality.Check.DRAFTS,
-                                done -> progress.count(done, set.prompts().size(), "prompts"))));
+                                counting(
+                                        name + " answers " + set.name(),
+                                        set.prompts().size(),
+                                        "prompts"))));
             }
         } catch (RuntimeException e) {
             return answersMissing(Cli.oneLine(e));
