@@ -9,7 +9,9 @@ import dev.hydrallm.training.data.Inputs;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -109,6 +111,7 @@ final class DistillDataCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        Map<String, String> options = options();
         sampling.rule();
         if (parallel < 1) {
             throw new IllegalArgumentException("--parallel must be at least 1, not " + parallel);
@@ -134,7 +137,7 @@ final class DistillDataCommand implements Callable<Integer> {
                         sampling,
                         Patience.DEFAULT,
                         line -> progress.notice("hydra: " + line))) {
-                    run(generator, opened.base().template(), continuation, sources, progress);
+                    run(generator, opened.base().template(), continuation, sources, options, progress);
                 }
             } else {
                 try (TextModel model = Models.load(modelOptions, parallel, parallel)) {
@@ -143,6 +146,7 @@ final class DistillDataCommand implements Callable<Integer> {
                             opened.base().template(),
                             continuation,
                             sources,
+                            options,
                             progress);
                 }
             }
@@ -150,11 +154,25 @@ final class DistillDataCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** What answers depend on, before a seed is made up. */
+    private Map<String, String> options() {
+        Map<String, String> options = new LinkedHashMap<>();
+        sampling.describe(options);
+        if (chatTemplate != null) {
+            options.put("--chat-template", chatTemplate);
+        }
+        if (continueText) {
+            options.put("--prompt-tokens", String.valueOf(promptTokens));
+        }
+        return options;
+    }
+
     private void run(
             Generator generator,
             ChatTemplate template,
             Optional<Distillation.Continuation> continuation,
             List<Inputs.Source> sources,
+            Map<String, String> options,
             Progress progress)
             throws IOException {
         Distillation.Result result = Distillation.run(
@@ -162,7 +180,7 @@ final class DistillDataCommand implements Callable<Integer> {
                 template,
                 continuation,
                 sources,
-                output,
+                new Distillation.Output(output, options),
                 parallel,
                 limit == null ? Long.MAX_VALUE : limit,
                 new Distillation.Listener() {

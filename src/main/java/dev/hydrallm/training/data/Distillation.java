@@ -12,7 +12,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -52,6 +55,17 @@ public final class Distillation {
      */
     public record Result(long answered, long earlier, long skipped, long refused) {}
 
+    /**
+     * Where answers go.
+     *
+     * @param options that they depend on, by name: a file with answers under others is not gone on with
+     */
+    public record Output(Path file, Map<String, String> options) {
+        public Output {
+            options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
+        }
+    }
+
     /** Who is told. */
     public interface Listener {
         /** How many documents are done with, of all. */
@@ -65,6 +79,7 @@ public final class Distillation {
     private final ChatTemplate template;
     private final Optional<Continuation> continuation;
     private final DistilledFile out;
+    private final Map<String, String> options;
     private final Listener listener;
     private final long all;
     private final AtomicLong done = new AtomicLong();
@@ -79,12 +94,14 @@ public final class Distillation {
             ChatTemplate template,
             Optional<Continuation> continuation,
             DistilledFile out,
+            Map<String, String> options,
             Listener listener,
             long all) {
         this.generator = generator;
         this.template = template;
         this.continuation = continuation;
         this.out = out;
+        this.options = options;
         this.listener = listener;
         this.all = all;
     }
@@ -103,14 +120,15 @@ public final class Distillation {
             ChatTemplate template,
             Optional<Continuation> continuation,
             List<Inputs.Source> sources,
-            Path output,
+            Output output,
             int parallel,
             long most,
             Listener listener)
             throws IOException {
-        try (DistilledFile out = DistilledFile.open(output, generator.model())) {
-            Distillation distillation =
-                    new Distillation(generator, template, continuation, out, listener, Math.min(most, count(sources)));
+        try (DistilledFile out =
+                DistilledFile.open(output.file(), new DistilledFile.Asked(generator.model(), output.options()))) {
+            Distillation distillation = new Distillation(
+                    generator, template, continuation, out, output.options(), listener, Math.min(most, count(sources)));
             distillation.readAll(sources, parallel, most);
             return new Result(
                     distillation.answered.get(),
@@ -285,9 +303,11 @@ public final class Distillation {
     }
 
     private ObjectNode sample(Question question, Transcript.Finish finish) {
-        return JSON.createObjectNode()
+        ObjectNode sample = JSON.createObjectNode()
                 .put("id", question.id())
                 .put("model", generator.model())
                 .put("finish_reason", finish == Transcript.Finish.WHOLE ? "stop" : "length");
+        sample.set("options", JSON.valueToTree(options));
+        return sample;
     }
 }
