@@ -63,23 +63,8 @@ final class AllCommand implements Callable<Integer> {
     @Mixin
     WindowOptions windows = new WindowOptions();
 
-    @Option(
-            names = "--set",
-            paramLabel = "FILE",
-            description =
-                    "Prompts to answer: a JSON list of objects with a \"prompt\" and a \"gt\", the right answer. May be"
-                            + " given several times.")
-    List<Path> sets = new ArrayList<>();
-
-    @Option(
-            names = "--max-new-tokens",
-            paramLabel = "N",
-            defaultValue = "256",
-            description = "Most tokens of an answer. Default: ${DEFAULT-VALUE}.")
-    int maxNewTokens;
-
-    @Option(names = "--raw", description = "Use the prompts as they are, without the models' chat templates.")
-    boolean raw;
+    @Mixin
+    AnswerOptions answers = new AnswerOptions();
 
     @Option(
             names = "--prompt-file",
@@ -102,12 +87,8 @@ final class AllCommand implements Callable<Integer> {
             description = "Of loading and of whole generations. Default: ${DEFAULT-VALUE}.")
     int repeats;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "Of what is printed: table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Spec
     @Nullable
@@ -164,19 +145,17 @@ final class AllCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (maxNewTokens < 1 || tokens < 1 || repeats < 1) {
-            throw new IllegalArgumentException("--max-new-tokens, --tokens and --repeats must be at least 1");
+        if (tokens < 1 || repeats < 1) {
+            throw new IllegalArgumentException("--tokens and --repeats must be at least 1");
         }
         Outputs.prepare(report);
-        List<ReferenceSet> read = new ArrayList<>();
+        List<ReferenceSet> read = answers.read();
         Set<String> names = new HashSet<>(Set.of(PromptSet.python().name()));
-        for (Path file : sets) {
-            ReferenceSet set = ReferenceSet.read(file);
-            if (!names.add(set.name())) {
-                throw new IllegalArgumentException(file + ": there is another set named " + set.name()
-                        + ", and the page tells sets by their names: rename one");
+        for (int i = 0; i < read.size(); i++) {
+            if (!names.add(read.get(i).name())) {
+                throw new IllegalArgumentException(answers.sets.get(i) + ": there is another set named "
+                        + read.get(i).name() + ", and the page tells sets by their names: rename one");
             }
-            read.add(set);
         }
         String content = text == null ? null : EvaluationOptions.readText(text);
         try (Interruption interruption = new Interruption(
@@ -192,7 +171,7 @@ final class AllCommand implements Callable<Integer> {
             if (report != null) {
                 Outputs.write(report, page(measured, machine, interruption.wished() ? " " + ENDED : ""));
             }
-            new Result(machine, command(), measured).print(format);
+            printed.print(new Result(machine, command(), measured));
             if (report != null) {
                 System.err.println("hydra: the page is " + report.toAbsolutePath());
             }
@@ -219,8 +198,8 @@ final class AllCommand implements Callable<Integer> {
                 "Load: from opened files to an engine that is ready, weights verified, files in the page cache; median of "
                         + repeats
                         + ". A divergence is KL(first model ‖ model) of the next token's distribution, read in the same windows.");
-        method.add("Answers: greedy, at most " + maxNewTokens + " tokens, "
-                + (raw ? "prompts as they are" : "through the chat template")
+        method.add("Answers: greedy, at most " + answers.maxNewTokens + " tokens, "
+                + (answers.raw ? "prompts as they are" : "through the chat template")
                 + ". BLEU-2 is NLTK's sentence_bleu with weights (0.5, 0.5) and no smoothing on words between white space; ROUGE"
                 + " is rouge_score's F1 without a stemmer, which knows the letters a to z only.");
         return EvaluationPage.html(measured, setting, method, commands(measured));

@@ -59,12 +59,8 @@ final class CompressionCommand implements Callable<Integer> {
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions report = new ReportOptions();
 
     /**
      * One set at one temperature.
@@ -178,7 +174,7 @@ final class CompressionCommand implements Callable<Integer> {
                         "nothing was measured: no prompt leaves room for an answer in the context of " + context
                                 + " tokens: give shorter prompts, or a longer --context if the model has one");
             }
-            new Result(Models.label(pack), speculation.tree().nodes(), context, maxTokens, lines).print(format);
+            report.print(new Result(Models.label(pack), speculation.tree().nodes(), context, maxTokens, lines));
         }
         return 0;
     }

@@ -73,7 +73,8 @@ final class DistillDataCommand implements Callable<Integer> {
     @Option(
             names = "--endpoint",
             paramLabel = "URL",
-            description = "Ask this server, which has OpenAI's API, instead of a model in this process.")
+            description =
+                    "Ask this server, which has OpenAI's API and chat templates of its own, instead of a model in this process.")
     @Nullable
     URI endpoint;
 
@@ -92,13 +93,8 @@ final class DistillDataCommand implements Callable<Integer> {
                     "The environment variable that holds the server's key, if it wants one. Default: ${DEFAULT-VALUE}.")
     String apiKeyVariable = "OPENAI_API_KEY";
 
-    @Option(
-            names = {"--chat-template", "--conv-template"},
-            paramLabel = "NAME|FILE",
-            description =
-                    "vicuna_v1.1, raw, or a file with a Jinja template; a server uses its own. Default: the model's.")
-    @Nullable
-    String chatTemplate;
+    @Mixin
+    ChatTemplateOption template = new ChatTemplateOption();
 
     @Mixin
     SamplingOptions sampling = new SamplingOptions();
@@ -118,12 +114,8 @@ final class DistillDataCommand implements Callable<Integer> {
         }
         List<Inputs.Source> sources = inputs.sources();
         Inputs.requireApart(sources, List.of(output));
-        BaseText text = new BaseText();
-        text.model = modelOptions.model;
-        text.baseModel = modelOptions.baseModel;
-        text.chatTemplate = chatTemplate;
-        text.command = command;
-        try (BaseText.Opened opened = text.open()) {
+        try (BaseText opened =
+                BaseText.open(modelOptions.model, modelOptions.baseModel, template, Cli.environment(command))) {
             Optional<Distillation.Continuation> continuation = continueText
                     ? Optional.of(new Distillation.Continuation(opened.base().tokenizer(), promptTokens))
                     : Optional.empty();
@@ -158,8 +150,8 @@ final class DistillDataCommand implements Callable<Integer> {
     private Map<String, String> options() {
         Map<String, String> options = new LinkedHashMap<>();
         sampling.describe(options);
-        if (chatTemplate != null) {
-            options.put("--chat-template", chatTemplate);
+        if (template.given != null) {
+            options.put("--chat-template", template.given);
         }
         if (continueText) {
             options.put("--prompt-tokens", String.valueOf(promptTokens));

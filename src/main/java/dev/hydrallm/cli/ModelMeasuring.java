@@ -259,11 +259,9 @@ final class ModelMeasuring {
     }
 
     /** Tokens per step of the whole tree, of the program's own beginnings of Python files and of the sets. */
-    private Map<String, Compression> compression(String name, ModelOptions options) throws IOException {
+    private Map<String, Compression> compression(String name, ModelOptions options) {
         List<PromptSet> prompts = new ArrayList<>(List.of(PromptSet.python()));
-        for (Path file : command.sets) {
-            prompts.add(PromptSet.read(file));
-        }
+        sets.forEach(set -> prompts.add(set.asked()));
         try (PackedModel pack = Models.open(options);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack);
                 Engine engine = Models.engine(pack, options, 1)) {
@@ -271,9 +269,12 @@ final class ModelMeasuring {
                     engine,
                     tokenizer,
                     ChatTemplate.of(
-                            command.raw ? ChatTemplate.RAW : pack.manifest().chatTemplate(), tokenizer),
+                            command.answers.raw
+                                    ? ChatTemplate.RAW
+                                    : pack.manifest().chatTemplate(),
+                            tokenizer),
                     Set.copyOf(pack.manifest().eosIds()),
-                    command.maxNewTokens);
+                    command.answers.maxNewTokens);
             Speculation whole = Speculation.whole(Models.drafting(pack, options).tree());
             int all = prompts.stream().mapToInt(set -> set.prompts().size()).sum();
             IntConsumer done = counting("Writing with " + name, all, "prompts");
@@ -303,17 +304,15 @@ final class ModelMeasuring {
         }
         Map<String, Part<AnswerQuality>> qualities = new LinkedHashMap<>();
         try (TextModel model = Models.load(options)) {
-            ModelAnswerer answerer = new ModelAnswerer(
-                    model,
-                    Models.speculation(model, options),
-                    command.raw ? ModelAnswerer.Style.RAW : ModelAnswerer.Style.CHAT);
+            ModelAnswerer answerer =
+                    new ModelAnswerer(model, Models.speculation(model, options), command.answers.style());
             for (ReferenceSet set : sets) {
                 qualities.put(
                         set.name(),
                         part(() -> AnswerQuality.of(
                                 answerer,
                                 set,
-                                command.maxNewTokens,
+                                command.answers.maxNewTokens,
                                 AnswerQuality.Check.DRAFTS,
                                 counting(
                                         name + " answers " + set.name(),

@@ -86,12 +86,8 @@ final class MtBenchCommand implements Callable<Integer> {
     @Option(names = "--raw", description = "Use the turns as they are, without the model's chat template.")
     boolean raw;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "Of the summary: table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions report = new ReportOptions();
 
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
@@ -131,7 +127,7 @@ final class MtBenchCommand implements Callable<Integer> {
                 Progress progress = new Progress("Answering");
                 new MtBench(answerer, id, this::rule, choices, maxNewTokens, Answerer.Drafting.USUAL)
                         .run(asked, answers, done -> progress.count(done, asked.size(), "questions"));
-                new Result(id, output.toString(), MtBench.summary(asked, answers.all())).print(format);
+                report.print(new Result(id, output.toString(), MtBench.summary(asked, answers.all())));
             }
         }
         return 0;

@@ -13,6 +13,7 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.RunFolder;
 import dev.hydrallm.training.Samples;
+import dev.hydrallm.training.Sha256;
 import dev.hydrallm.training.TrainedHeads;
 import dev.hydrallm.training.Trainer;
 import dev.hydrallm.training.TrainingOptions;
@@ -280,7 +281,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private static String baseDigest(PackedModel pack) {
         FileDigest weights = Objects.requireNonNull(pack.manifest().files().get(Manifest.WEIGHTS_FILE));
-        return BaseText.sha256(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
+        return Sha256.hex(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
     }
 
     /** What the base's states depend on beside the samples. */

@@ -2,6 +2,7 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.Samples;
+import dev.hydrallm.training.Sha256;
 import dev.hydrallm.training.UsableSamples;
 import dev.hydrallm.training.data.TokenFile;
 import java.io.IOException;
@@ -20,7 +21,7 @@ final class TrainingSamples {
      * @throws IllegalArgumentException when they were made with another tokenizer, or none is of use
      */
     static Samples usable(Path file, TokenFile samples, PackedModel base, int longest) throws IOException {
-        String tokenizer = BaseText.sha256(Files.readAllBytes(base.tokenizerFile()));
+        String tokenizer = Sha256.hex(Files.readAllBytes(base.tokenizerFile()));
         if (!samples.tokenizer().equals(tokenizer)) {
             throw new IllegalArgumentException(file
                     + " was prepared with another tokenizer than the base's: prepare the data again with this --model");

@@ -7,6 +7,7 @@ import dev.hydrallm.prompt.ChatTemplate;
 import dev.hydrallm.prompt.Message;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.prompt.Transcript;
+import dev.hydrallm.training.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -245,7 +246,7 @@ public final class Distillation {
     /** The same document at the same place has the same. */
     private static String id(long number, String content) {
         return number + "-"
-                + TokenLayout.sha256(content.getBytes(StandardCharsets.UTF_8)).substring(0, 12);
+                + Sha256.hex(content.getBytes(StandardCharsets.UTF_8)).substring(0, 12);
     }
 
     private void ask(Question question) {
