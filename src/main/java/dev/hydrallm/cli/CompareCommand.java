@@ -116,7 +116,7 @@ final class CompareCommand implements Callable<Integer> {
                 ModelComparison comparison = ModelComparison.of(
                         ofA, ofB, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
                 double seconds = (System.nanoTime() - start) / 1e9;
-                options.report.print(result(a, b, windows, comparison, seconds));
+                options.printed.print(result(a, b, windows, comparison, seconds));
             }
         }
         return 0;

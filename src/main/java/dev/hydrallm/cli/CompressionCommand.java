@@ -60,7 +60,7 @@ final class CompressionCommand implements Callable<Integer> {
     ModelOptions modelOptions = new ModelOptions();
 
     @Mixin
-    ReportOptions report = new ReportOptions();
+    ReportOptions printed = new ReportOptions();
 
     /**
      * One set at one temperature.
@@ -174,7 +174,7 @@ final class CompressionCommand implements Callable<Integer> {
                         "nothing was measured: no prompt leaves room for an answer in the context of " + context
                                 + " tokens: give shorter prompts, or a longer --context if the model has one");
             }
-            report.print(new Result(Models.label(pack), speculation.tree().nodes(), context, maxTokens, lines));
+            printed.print(new Result(Models.label(pack), speculation.tree().nodes(), context, maxTokens, lines));
         }
         return 0;
     }

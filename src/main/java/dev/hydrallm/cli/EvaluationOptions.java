@@ -20,7 +20,7 @@ final class EvaluationOptions {
     WindowOptions windows = new WindowOptions();
 
     @Mixin
-    ReportOptions report = new ReportOptions();
+    ReportOptions printed = new ReportOptions();
 
     /** The text's content. */
     String readText() throws IOException {

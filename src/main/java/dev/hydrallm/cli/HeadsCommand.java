@@ -78,7 +78,7 @@ final class HeadsCommand implements Callable<Integer> {
     ModelOptions modelOptions = new ModelOptions();
 
     @Mixin
-    ReportOptions report = new ReportOptions();
+    ReportOptions printed = new ReportOptions();
 
     /**
      * One head.
@@ -184,7 +184,7 @@ final class HeadsCommand implements Callable<Integer> {
                 long start = System.nanoTime();
                 HeadAccuracy measured =
                         HeadAccuracy.of(reader, read, windows, ranks, done -> progress.count(done, all, "tokens"));
-                report.print(result(pack, windows, measured, (System.nanoTime() - start) / 1e9));
+                printed.print(result(pack, windows, measured, (System.nanoTime() - start) / 1e9));
             }
         }
         return 0;

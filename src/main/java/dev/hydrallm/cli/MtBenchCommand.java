@@ -87,7 +87,7 @@ final class MtBenchCommand implements Callable<Integer> {
     boolean raw;
 
     @Mixin
-    ReportOptions report = new ReportOptions();
+    ReportOptions printed = new ReportOptions();
 
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
@@ -127,7 +127,7 @@ final class MtBenchCommand implements Callable<Integer> {
                 Progress progress = new Progress("Answering");
                 new MtBench(answerer, id, this::rule, choices, maxNewTokens, Answerer.Drafting.USUAL)
                         .run(asked, answers, done -> progress.count(done, asked.size(), "questions"));
-                report.print(new Result(id, output.toString(), MtBench.summary(asked, answers.all())));
+                printed.print(new Result(id, output.toString(), MtBench.summary(asked, answers.all())));
             }
         }
         return 0;

@@ -76,7 +76,7 @@ final class PerplexityCommand implements Callable<Integer> {
                 Perplexity perplexity = Perplexity.of(
                         scorer, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
                 double seconds = (System.nanoTime() - start) / 1e9;
-                options.report.print(new Result(
+                options.printed.print(new Result(
                         Models.label(pack),
                         windows.size(),
                         windows.stride(),

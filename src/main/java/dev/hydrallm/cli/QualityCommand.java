@@ -41,7 +41,7 @@ final class QualityCommand implements Callable<Integer> {
     boolean skipCheck;
 
     @Mixin
-    ReportOptions report = new ReportOptions();
+    ReportOptions printed = new ReportOptions();
 
     @Spec
     CommandSpec command = CommandSpec.create();
@@ -119,7 +119,7 @@ final class QualityCommand implements Callable<Integer> {
                 results.add(new ModelQuality(Models.label(model.pack()), measure(model, each, read)));
             }
         }
-        report.print(new Result(answers.maxNewTokens, results));
+        printed.print(new Result(answers.maxNewTokens, results));
         return 0;
     }
 
