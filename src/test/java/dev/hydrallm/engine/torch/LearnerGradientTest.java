@@ -43,7 +43,7 @@ class LearnerGradientTest {
                 new Shape(base(1, null, null), new DraftLayout(1, 2, 2, true)),
                 new Shape(base(1, null, null, QKV_BIAS), new DraftLayout(1, 0, 1, false)),
                 new Shape(base(1, new SlidingWindow(3, 1), null, QK_NORM), new DraftLayout(1, 1, 1, true)),
-                new Shape(base(2, new SlidingWindow(4, 0), yarn, QKV_BIAS, O_BIAS), new DraftLayout(1, 1, 2, false)));
+                new Shape(base(2, new SlidingWindow(4, 1), yarn, QKV_BIAS, O_BIAS), new DraftLayout(1, 1, 2, false)));
     }
 
     private static Architecture base(
