@@ -94,11 +94,8 @@ final class TrainCommand implements Callable<Integer> {
             description = "Samples are cut to this. Default: the base's context, which is also the most.")
     int modelMaxLength;
 
-    @Option(names = "--load-in-8bit", description = "Keep the base as int8 while heads learn, as it will be served.")
-    boolean loadIn8bit;
-
-    @Option(names = "--load-in-4bit", description = "The same as int4.")
-    boolean loadIn4bit;
+    @Mixin
+    WeightBits bits = new WeightBits();
 
     @Mixin
     LearnerDeviceOptions on = new LearnerDeviceOptions();
@@ -152,7 +149,7 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         TrainingOptions options = learning.options();
         Trainer.Care care = new Trainer.Care(loggingSteps, saveSteps, evalSteps);
-        Quantization quantization = quantization();
+        Quantization quantization = bits.quantization();
         Optional<DType> written = heads.dtype();
         Path base = new HubModels(Cli.environment(command)).model(model);
         if (PackedModel.isPack(base)) {
@@ -216,14 +213,6 @@ final class TrainCommand implements Callable<Integer> {
                 + folder.path().resolve("report.html"));
         System.out.println(folder.path());
         return 0;
-    }
-
-    private Quantization quantization() {
-        if (loadIn8bit && loadIn4bit) {
-            throw new IllegalArgumentException(
-                    "--load-in-8bit and --load-in-4bit exclude each other: give one of them");
-        }
-        return loadIn8bit ? Quantization.INT8 : loadIn4bit ? Quantization.INT4 : Quantization.NONE;
     }
 
     /** The longest sample; a longer one than the base was made for would learn positions that are never decoded. */
