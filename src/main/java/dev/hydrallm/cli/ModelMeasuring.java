@@ -5,7 +5,6 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.AnswerQuality;
 import dev.hydrallm.evaluation.Compression;
-import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.evaluation.HeadAccuracy;
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
@@ -14,18 +13,14 @@ import dev.hydrallm.evaluation.ModelEvaluation;
 import dev.hydrallm.evaluation.ModelEvaluation.Foresight;
 import dev.hydrallm.evaluation.ModelEvaluation.Profile;
 import dev.hydrallm.evaluation.Part;
-import dev.hydrallm.evaluation.Perplexity;
 import dev.hydrallm.evaluation.PromptSet;
 import dev.hydrallm.evaluation.ReferenceSet;
-import dev.hydrallm.evaluation.Scorer;
-import dev.hydrallm.evaluation.SlidingWindows;
 import dev.hydrallm.evaluation.SpeedBenchmark;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.ChatTemplate;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -34,6 +29,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -42,13 +38,10 @@ import org.jspecify.annotations.Nullable;
  * gaps for what was not measured to its end.
  */
 final class ModelMeasuring {
-    private static final int RANKS = 10;
-    private static final String ENDED = "the command was ended before";
-
     private final AllCommand command;
-    private final @Nullable String text;
+    private final @Nullable TextMeasuring text;
     private final List<ReferenceSet> sets;
-    private final BooleanSupplier ended;
+    private final Parts parts;
 
     /**
      * Measures what a command says.
@@ -58,50 +51,11 @@ final class ModelMeasuring {
      */
     ModelMeasuring(AllCommand command, @Nullable String text, List<ReferenceSet> sets, BooleanSupplier ended) {
         this.command = command;
-        this.text = text;
         this.sets = sets;
-        this.ended = ended;
-    }
-
-    /** A part's work. */
-    @FunctionalInterface
-    private interface Work<T> {
-        T measure() throws IOException;
-    }
-
-    /** Leaves a part that takes long. */
-    private static final class Ended extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        Ended() {
-            super(ENDED, null, false, false);
-        }
-    }
-
-    private <T> Part<T> part(Work<T> work) {
-        if (ended.getAsBoolean()) {
-            return gap(ENDED);
-        }
-        try {
-            return new Part.Measured<>(work.measure());
-        } catch (IOException | RuntimeException e) {
-            return new Part.Gap<>(Cli.oneLine(e));
-        }
-    }
-
-    private static <T> Part<T> gap(String reason) {
-        return new Part.Gap<>(reason);
-    }
-
-    /** Shows how far a part is, and leaves it when the command is to end. */
-    private IntConsumer counting(String what, int all, String units) {
-        Progress progress = new Progress(what);
-        return done -> {
-            progress.count(done, all, units);
-            if (ended.getAsBoolean()) {
-                throw new Ended();
-            }
-        };
+        this.parts = new Parts(ended);
+        this.text = text == null || command.text == null
+                ? null
+                : new TextMeasuring(command.text, text, command.windows, parts);
     }
 
     /** Measures one after the other. */
@@ -119,8 +73,8 @@ final class ModelMeasuring {
         String label;
         Profile profile;
         Path directory;
-        if (ended.getAsBoolean()) {
-            return unmeasured(source, unique(source, source, names), ENDED);
+        if (parts.ended()) {
+            return unmeasured(source, unique(source, source, names), Parts.ENDED);
         }
         try (PackedModel pack = Models.check(options)) {
             label = Models.label(pack);
@@ -133,16 +87,16 @@ final class ModelMeasuring {
         }
         String name = unique(label, source, names);
         Part<Profile> made = new Part.Measured<>(profile);
-        Part<LoadBenchmark.Line> load = part(() -> load(name, options, directory));
-        Part<Foresight> foresight = withText(() -> foresight(name, options));
+        Part<LoadBenchmark.Line> load = parts.of(() -> load(name, options, directory));
+        Part<Foresight> foresight = withText(of -> of.foresight(name, options));
         Part<ModelComparison> fidelity = options == first
-                ? gap("the others are compared with it")
-                : withText(() -> fidelity(name, first, options));
+                ? Parts.gap("the others are compared with it")
+                : withText(of -> of.fidelity(name, first, options));
         Part<HeadAccuracy> heads =
-                profile.heads() == 0 ? gap("it has no draft heads") : withText(() -> heads(name, options));
-        Part<List<SpeedBenchmark.Line>> speed = part(() -> speed(name, options));
+                profile.heads() == 0 ? Parts.gap("it has no draft heads") : withText(of -> of.heads(name, options));
+        Part<List<SpeedBenchmark.Line>> speed = parts.of(() -> speed(name, options));
         Part<Map<String, Compression>> compression =
-                profile.heads() == 0 ? gap("it has no draft heads") : part(() -> compression(name, options));
+                profile.heads() == 0 ? Parts.gap("it has no draft heads") : parts.of(() -> compression(name, options));
         return new ModelEvaluation(
                 name, source, made, load, foresight, fidelity, heads, speed, compression, answers(name, options));
     }
@@ -151,13 +105,13 @@ final class ModelMeasuring {
         return new ModelEvaluation(
                 name,
                 source,
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
                 answersMissing(why));
     }
 
@@ -173,66 +127,14 @@ final class ModelMeasuring {
         return numbered;
     }
 
-    private <T> Part<T> withText(Work<T> work) {
-        return text == null ? gap("no --text was given") : part(work);
+    private <T> Part<T> withText(Function<TextMeasuring, T> work) {
+        @Nullable TextMeasuring given = text;
+        return given == null ? Parts.gap("no --text was given") : parts.of(() -> work.apply(given));
     }
 
     private LoadBenchmark.Line load(String name, ModelOptions options, Path directory) throws IOException {
         return new LoadBenchmark(directory, options.load.options(), pack -> Models.engine(pack, options, 1))
-                .run(Cache.WARM, command.repeats, counting("Loading " + name, command.repeats, "loads"));
-    }
-
-    private Foresight foresight(String name, ModelOptions options) {
-        String content = Objects.requireNonNull(text);
-        try (PackedModel pack = Models.open(options);
-                Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
-            SlidingWindows windows = command.windows.of(Models.context(pack, options));
-            int[] tokens = EvaluationOptions.tokens(textFile(), content, tokenizer);
-            try (Scorer scorer = Models.scorer(pack, options, windows.sizeFor(tokens.length))) {
-                Perplexity perplexity = Perplexity.of(
-                        scorer, tokens, windows, counting("Scoring " + name, tokens.length - 1, "tokens"));
-                return Foresight.of(perplexity, content.getBytes(StandardCharsets.UTF_8).length);
-            }
-        }
-    }
-
-    private ModelComparison fidelity(String name, ModelOptions first, ModelOptions options) {
-        try (PackedModel a = Models.open(first);
-                PackedModel b = Models.open(options)) {
-            int[] tokens =
-                    new SharedTokens(named(first), named(options)).of(textFile(), Objects.requireNonNull(text), a, b);
-            SlidingWindows windows = command.windows.of(Math.min(Models.context(a, first), Models.context(b, options)));
-            int longest = windows.sizeFor(tokens.length);
-            try (Scorer ofA = Models.scorer(a, first, longest);
-                    Scorer ofB = Models.scorer(b, options, longest)) {
-                return ModelComparison.of(
-                        ofA, ofB, tokens, windows, counting("Comparing " + name, tokens.length - 1, "tokens"));
-            }
-        }
-    }
-
-    private static Path named(ModelOptions options) {
-        return options.model == null ? Models.demo() : options.model;
-    }
-
-    private Path textFile() {
-        return Objects.requireNonNull(command.text);
-    }
-
-    private HeadAccuracy heads(String name, ModelOptions options) {
-        try (PackedModel pack = Models.open(options);
-                Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
-            SlidingWindows windows = command.windows.of(Models.context(pack, options));
-            int[] tokens = EvaluationOptions.tokens(textFile(), Objects.requireNonNull(text), tokenizer);
-            try (DraftReader reader = Models.draftReader(pack, options, windows.sizeFor(tokens.length))) {
-                return HeadAccuracy.of(
-                        reader,
-                        List.of(HeadAccuracy.Text.whole(tokens)),
-                        windows,
-                        RANKS,
-                        counting("Asking heads of " + name, tokens.length - 1, "tokens"));
-            }
-        }
+                .run(Cache.WARM, command.repeats, parts.counting("Loading " + name, command.repeats, "loads"));
     }
 
     /** Plain decoding, then as the model usually drafts, then its whole tree where that is something else. */
@@ -254,7 +156,7 @@ final class ModelMeasuring {
                     new AcceptanceRule.Greedy(),
                     command.tokens,
                     command.repeats);
-            return benchmark.run(ways, counting("Timing " + name, benchmark.passes(ways.size()), "passes"));
+            return benchmark.run(ways, parts.counting("Timing " + name, benchmark.passes(ways.size()), "passes"));
         }
     }
 
@@ -277,7 +179,7 @@ final class ModelMeasuring {
                     command.answers.maxNewTokens);
             Speculation whole = Speculation.whole(Models.drafting(pack, options).tree());
             int all = prompts.stream().mapToInt(set -> set.prompts().size()).sum();
-            IntConsumer done = counting("Writing with " + name, all, "prompts");
+            IntConsumer done = parts.counting("Writing with " + name, all, "prompts");
             int[] written = {0};
             Map<String, Compression> measured = new LinkedHashMap<>();
             for (PromptSet set : prompts) {
@@ -291,7 +193,7 @@ final class ModelMeasuring {
 
     private Map<String, Part<AnswerQuality>> answersMissing(String why) {
         Map<String, Part<AnswerQuality>> missing = new LinkedHashMap<>();
-        sets.forEach(set -> missing.put(set.name(), gap(why)));
+        sets.forEach(set -> missing.put(set.name(), Parts.gap(why)));
         return missing;
     }
 
@@ -299,8 +201,8 @@ final class ModelMeasuring {
         if (sets.isEmpty()) {
             return Map.of();
         }
-        if (ended.getAsBoolean()) {
-            return answersMissing(ENDED);
+        if (parts.ended()) {
+            return answersMissing(Parts.ENDED);
         }
         Map<String, Part<AnswerQuality>> qualities = new LinkedHashMap<>();
         try (TextModel model = Models.load(options)) {
@@ -309,12 +211,12 @@ final class ModelMeasuring {
             for (ReferenceSet set : sets) {
                 qualities.put(
                         set.name(),
-                        part(() -> AnswerQuality.of(
+                        parts.of(() -> AnswerQuality.of(
                                 answerer,
                                 set,
                                 command.answers.maxNewTokens,
                                 AnswerQuality.Check.DRAFTS,
-                                counting(
+                                parts.counting(
                                         name + " answers " + set.name(),
                                         set.prompts().size(),
                                         "prompts"))));
