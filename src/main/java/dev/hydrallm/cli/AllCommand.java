@@ -32,12 +32,16 @@ import picocli.CommandLine.Spec;
                         + " from the first model, draft heads, speed with and without drafts, and answers.",
         footer = {
             "",
-            "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why.",
+            "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why."
+                    + " Ctrl-C ends early, with a page of what is measured by then.",
             "",
             "Example:  hydra eval all packs/none packs/int8 --text held-out.py --set summaries.json --report report.html",
             "          hydra eval all --text held-out.py --format json"
         })
 final class AllCommand implements Callable<Integer> {
+    private static final String ENDED =
+            "The command was ended before all was measured: this is what there was by then.";
+
     @Mixin
     ComparedModels models = new ComparedModels();
 
@@ -59,23 +63,8 @@ final class AllCommand implements Callable<Integer> {
     @Mixin
     WindowOptions windows = new WindowOptions();
 
-    @Option(
-            names = "--set",
-            paramLabel = "FILE",
-            description =
-                    "Prompts to answer: a JSON list of objects with a \"prompt\" and a \"gt\", the right answer. May be"
-                            + " given several times.")
-    List<Path> sets = new ArrayList<>();
-
-    @Option(
-            names = "--max-new-tokens",
-            paramLabel = "N",
-            defaultValue = "256",
-            description = "Most tokens of an answer. Default: ${DEFAULT-VALUE}.")
-    int maxNewTokens;
-
-    @Option(names = "--raw", description = "Use the prompts as they are, without the models' chat templates.")
-    boolean raw;
+    @Mixin
+    AnswerOptions answers = new AnswerOptions();
 
     @Option(
             names = "--prompt-file",
@@ -98,12 +87,8 @@ final class AllCommand implements Callable<Integer> {
             description = "Of loading and of whole generations. Default: ${DEFAULT-VALUE}.")
     int repeats;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "Of what is printed: table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Spec
     @Nullable
@@ -160,47 +145,49 @@ final class AllCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (maxNewTokens < 1 || tokens < 1 || repeats < 1) {
-            throw new IllegalArgumentException("--max-new-tokens, --tokens and --repeats must be at least 1");
+        if (tokens < 1 || repeats < 1) {
+            throw new IllegalArgumentException("--tokens and --repeats must be at least 1");
         }
         Outputs.prepare(report);
-        List<ReferenceSet> read = new ArrayList<>();
+        List<ReferenceSet> read = answers.read();
         Set<String> names = new HashSet<>(Set.of(PromptSet.python().name()));
-        for (Path file : sets) {
-            ReferenceSet set = ReferenceSet.read(file);
-            if (!names.add(set.name())) {
-                throw new IllegalArgumentException(file + ": there is another set named " + set.name()
-                        + ", and the page tells sets by their names: rename one");
+        for (int i = 0; i < read.size(); i++) {
+            if (!names.add(read.get(i).name())) {
+                throw new IllegalArgumentException(answers.sets.get(i) + ": there is another set named "
+                        + read.get(i).name() + ", and the page tells sets by their names: rename one");
             }
-            read.add(set);
         }
-        ModelMeasuring measuring =
-                new ModelMeasuring(this, text == null ? null : EvaluationOptions.readText(text), read);
-        List<ModelEvaluation> measured = measuring.all(models.each());
-        Part<?> first = measured.getFirst().profile();
-        if (measured.stream().noneMatch(model -> model.profile().found().isPresent())) {
-            throw new IllegalArgumentException(
-                    "no model could be measured: " + first.missing().orElse(""));
+        String content = text == null ? null : EvaluationOptions.readText(text);
+        try (Interruption interruption = new Interruption(
+                () -> System.err.println("\nhydra: ending, with what is measured so far; once more ends at once"))) {
+            List<ModelEvaluation> measured =
+                    new ModelMeasuring(this, content, read, interruption::wished).all(models.each());
+            Part<?> first = measured.getFirst().profile();
+            if (measured.stream().noneMatch(model -> model.profile().found().isPresent())) {
+                throw new IllegalArgumentException(
+                        "no model could be measured: " + first.missing().orElse(""));
+            }
+            Machine machine = Machine.here();
+            if (report != null) {
+                Outputs.write(report, page(measured, machine, interruption.wished() ? " " + ENDED : ""));
+            }
+            printed.print(new Result(machine, command(), measured));
+            if (report != null) {
+                System.err.println("hydra: the page is " + report.toAbsolutePath());
+            }
+            return interruption.wished() ? Cli.INTERRUPTED : 0;
         }
-        Machine machine = Machine.here();
-        if (report != null) {
-            Outputs.write(report, page(measured, machine));
-        }
-        new Result(machine, command(), measured).print(format);
-        if (report != null) {
-            System.err.println("hydra: the page is " + report.toAbsolutePath());
-        }
-        return 0;
     }
 
-    private String page(List<ModelEvaluation> measured, Machine machine) {
+    private String page(List<ModelEvaluation> measured, Machine machine, String caveat) {
         String setting = String.format(
-                "Measured on %s, %d processors, %s, Java %s, %s.",
+                "Measured on %s, %d processors, %s, Java %s, %s.%s",
                 machine.processor(),
                 machine.processors(),
                 machine.system(),
                 machine.java(),
-                LocalDate.now(ZoneOffset.UTC));
+                LocalDate.now(ZoneOffset.UTC),
+                caveat);
         List<String> method = new ArrayList<>();
         method.add("Speed: greedy decoding of " + tokens + " tokens from each of "
                 + (promptFiles.isEmpty() ? "five beginnings of Python files" : promptFiles.size() + " prompts")
@@ -211,8 +198,8 @@ final class AllCommand implements Callable<Integer> {
                 "Load: from opened files to an engine that is ready, weights verified, files in the page cache; median of "
                         + repeats
                         + ". A divergence is KL(first model ‖ model) of the next token's distribution, read in the same windows.");
-        method.add("Answers: greedy, at most " + maxNewTokens + " tokens, "
-                + (raw ? "prompts as they are" : "through the chat template")
+        method.add("Answers: greedy, at most " + answers.maxNewTokens + " tokens, "
+                + (answers.raw ? "prompts as they are" : "through the chat template")
                 + ". BLEU-2 is NLTK's sentence_bleu with weights (0.5, 0.5) and no smoothing on words between white space; ROUGE"
                 + " is rouge_score's F1 without a stemmer, which knows the letters a to z only.");
         return EvaluationPage.html(measured, setting, method, commands(measured));

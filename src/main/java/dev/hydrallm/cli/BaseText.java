@@ -6,99 +6,76 @@ import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.ChatTemplate;
 import dev.hydrallm.prompt.Tokenizer;
+import dev.hydrallm.training.Sha256;
 import dev.hydrallm.training.data.Preparation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
-/** What text goes through before a model sees it: its tokenizer and chat template, without its weights. */
-final class BaseText {
-    @Option(
-            names = "--model",
-            paramLabel = "PATH|ORG/NAME",
-            description =
-                    "Whose tokenizer and chat template: a packed model, a checkpoint's or draft heads' directory, a GGUF"
-                            + " file or a hub's repository. Default: the demo model.")
-    @Nullable
-    Path model;
-
-    @Option(
-            names = "--base-model",
-            paramLabel = "PATH|ORG/NAME",
-            description = "The base of draft heads, instead of the one their config.json names.")
-    @Nullable
-    Path baseModel;
-
-    @Option(
-            names = {"--chat-template", "--conv-template"},
-            paramLabel = "NAME|FILE",
-            description = "vicuna_v1.1, raw, or a file with a Jinja template. Default: the model's.")
-    @Nullable
-    String chatTemplate;
-
-    @Spec(Spec.Target.MIXEE)
-    @Nullable
-    CommandSpec command;
-
-    /** What was opened; who opened it closes the tokenizer. */
-    record Opened(Preparation.Base base, int context) implements AutoCloseable {
-        @Override
-        public void close() {
-            base.tokenizer().close();
-        }
-    }
-
-    Opened open() throws IOException {
-        HubModels models = new HubModels(command == null ? System::getenv : Cli.environment(command));
+/**
+ * What text goes through before a model sees it: its tokenizer and chat template, without its weights.
+ *
+ * @param context tokens that the model was made for
+ */
+record BaseText(Preparation.Base base, int context) implements AutoCloseable {
+    /**
+     * Opens a model's.
+     *
+     * @param model a directory, file or repository; null for the demo model
+     * @param baseModel the base of draft heads; null for the one that they name
+     */
+    static BaseText open(
+            @Nullable Path model,
+            @Nullable Path baseModel,
+            ChatTemplateOption template,
+            EnvironmentDefaults.Environment environment)
+            throws IOException {
+        HubModels models = new HubModels(environment);
         Path directory = model == null ? Models.demo() : models.model(model);
         if (PackedModel.isPack(directory)) {
             Manifest manifest = Manifest.read(directory);
-            byte[] tokenizer = Files.readAllBytes(directory.resolve(Manifest.TOKENIZER_FILE));
-            return opened(
+            return of(
                     directory,
-                    tokenizer,
+                    Files.readAllBytes(directory.resolve(Manifest.TOKENIZER_FILE)),
                     manifest.bosId(),
                     manifest.eosIds(),
+                    template,
                     manifest.chatTemplate(),
                     manifest.architecture());
         }
         try (Checkpoint checkpoint = Checkpoint.open(directory, models.base(directory, baseModel), warning -> {})) {
-            return opened(
+            return of(
                     directory,
                     checkpoint.tokenizer(),
                     checkpoint.bosId(),
                     checkpoint.eosIds(),
+                    template,
                     checkpoint.chatTemplate(),
                     checkpoint.architecture());
         }
     }
 
-    private Opened opened(
+    private static BaseText of(
             Path directory,
             byte[] json,
             @Nullable Integer bosId,
             List<Integer> eosIds,
-            String packedTemplate,
+            ChatTemplateOption template,
+            String own,
             Architecture architecture)
             throws IOException {
-        String template = chatTemplate == null ? packedTemplate : chatTemplate;
-        if (chatTemplate != null && Files.isRegularFile(Path.of(chatTemplate))) {
-            template = Texts.read(Path.of(chatTemplate));
-        }
+        @Nullable String given = template.text();
         Tokenizer tokenizer =
                 Tokenizer.of(json, directory.resolve(Manifest.TOKENIZER_FILE).toString(), bosId, eosIds);
         try {
-            return new Opened(
+            return new BaseText(
                     new Preparation.Base(
-                            tokenizer, ChatTemplate.of(template, tokenizer), sha256(json), architecture.vocabSize()),
+                            tokenizer,
+                            ChatTemplate.of(given == null ? own : given, tokenizer),
+                            Sha256.hex(json),
+                            architecture.vocabSize()),
                     architecture.contextLength());
         } catch (RuntimeException e) {
             tokenizer.close();
@@ -106,11 +83,9 @@ final class BaseText {
         }
     }
 
-    static String sha256(byte[] bytes) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+    /** Closes the tokenizer. */
+    @Override
+    public void close() {
+        base.tokenizer().close();
     }
 }

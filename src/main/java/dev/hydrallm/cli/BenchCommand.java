@@ -104,12 +104,8 @@ final class BenchCommand implements Callable<Integer> {
     @Nullable
     Path compare;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json." + " Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
@@ -126,7 +122,7 @@ final class BenchCommand implements Callable<Integer> {
         try (PackedModel pack = Models.open(modelOptions);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
             Speculation usual = Models.drafting(pack, modelOptions);
-            measure(pack, usual, prompts(promptFiles, tokenizer)).print(format);
+            printed.print(measure(pack, usual, prompts(promptFiles, tokenizer)));
         }
         return 0;
     }

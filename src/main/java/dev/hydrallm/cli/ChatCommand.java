@@ -6,8 +6,6 @@ import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
@@ -28,12 +26,8 @@ import picocli.CommandLine.ParentCommand;
             "Example:  hydra chat --temperature 0 --max-tokens 200"
         })
 final class ChatCommand implements Callable<Integer> {
-    @Option(
-            names = {"--chat-template", "--conv-template"},
-            paramLabel = "NAME|FILE",
-            description = "vicuna_v1.1, raw, or a file with a Jinja template. Default: the model's.")
-    @Nullable
-    String chatTemplate;
+    @Mixin
+    ChatTemplateOption chatTemplate = new ChatTemplateOption();
 
     @Option(
             names = {"--system", "--conv-system-msg"},
@@ -76,8 +70,8 @@ final class ChatCommand implements Callable<Integer> {
         sampling.rule();
         try (TextModel model = Models.load(modelOptions)) {
             String name = templateName(model);
-            ChatTemplate template =
-                    chatTemplate == null ? model.template() : ChatTemplate.of(templateText(), model.tokenizer());
+            @Nullable String text = chatTemplate.text();
+            ChatTemplate template = text == null ? model.template() : ChatTemplate.of(text, model.tokenizer());
             try (ChatStyle shown = open(ChatRoles.of(name))) {
                 ChatSession session = new ChatSession(
                         model,
@@ -98,16 +92,11 @@ final class ChatCommand implements Callable<Integer> {
 
     /** A built-in template's name, else where the template came from. */
     private String templateName(TextModel model) {
-        if (chatTemplate != null) {
-            return chatTemplate;
+        if (chatTemplate.given != null) {
+            return chatTemplate.given;
         }
         String packed = model.pack().manifest().chatTemplate();
         return packed.equals(ChatTemplate.RAW) || packed.equals(ChatTemplate.VICUNA) ? packed : model.name();
-    }
-
-    private String templateText() throws IOException {
-        String given = String.valueOf(chatTemplate);
-        return Files.isRegularFile(Path.of(given)) ? Texts.read(Path.of(given)) : given;
     }
 
     private String banner(TextModel model, String template) {

@@ -14,6 +14,7 @@ import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(
@@ -48,12 +49,8 @@ final class ColdStartCommand implements Callable<Integer> {
     @Nullable
     Files files;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Override
     public Integer call() throws IOException {
@@ -70,7 +67,7 @@ final class ColdStartCommand implements Callable<Integer> {
             lines.addAll(benchmark.run(
                     kind, starts, done -> progress.count(before + done, kinds.size() * starts, "starts")));
         }
-        new Starts(Machine.here(), served.toString(), starts, lines).print(format);
+        printed.print(new Starts(Machine.here(), served.toString(), starts, lines));
         return 0;
     }
 

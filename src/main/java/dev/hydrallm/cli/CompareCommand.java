@@ -116,7 +116,7 @@ final class CompareCommand implements Callable<Integer> {
                 ModelComparison comparison = ModelComparison.of(
                         ofA, ofB, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
                 double seconds = (System.nanoTime() - start) / 1e9;
-                result(a, b, windows, comparison, seconds).print(options.format);
+                options.printed.print(result(a, b, windows, comparison, seconds));
             }
         }
         return 0;

@@ -59,12 +59,8 @@ final class CompressionCommand implements Callable<Integer> {
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     /**
      * One set at one temperature.
@@ -101,8 +97,9 @@ final class CompressionCommand implements Callable<Integer> {
      * What was measured.
      *
      * @param nodes of the draft tree, its root included
+     * @param context most tokens of prompt and answer
      */
-    record Result(String model, int nodes, int maxTokens, List<Line> sets) implements Report {
+    record Result(String model, int nodes, int context, int maxTokens, List<Line> sets) implements Report {
         @Override
         public String tables(Function<Table, String> style) {
             int depth = sets.getFirst().accepted.size();
@@ -124,9 +121,10 @@ final class CompressionCommand implements Callable<Integer> {
                         String.valueOf(line.texts),
                         String.valueOf(line.tokens),
                         String.valueOf(line.steps),
-                        Table.number(line.tokensPerStep, 2),
+                        line.steps == 0 ? "" : Table.number(line.tokensPerStep, 2),
                         Double.isFinite(line.asMedusaCounts) ? Table.number(line.asMedusaCounts, 2) : ""));
-                line.accepted.forEach(count -> cells.add(Table.number(100.0 * count / Math.max(1, line.steps), 1)));
+                line.accepted.forEach(
+                        count -> cells.add(line.steps == 0 ? "" : Table.number(100.0 * count / line.steps, 1)));
                 table.row(cells.toArray(String[]::new));
             }
             StringBuilder text = new StringBuilder(String.format(
@@ -135,8 +133,8 @@ final class CompressionCommand implements Callable<Integer> {
             for (Line line : sets) {
                 if (line.tooLong > 0) {
                     text.append(String.format(
-                            "%n%s: %d turn(s) left no room in the context and were left out%n",
-                            line.set, line.tooLong));
+                            "%n%s: %d turn(s) left no room in the context of %d tokens and were left out%n",
+                            line.set, line.tooLong, context));
                 }
             }
             return text.toString();
@@ -170,7 +168,13 @@ final class CompressionCommand implements Callable<Integer> {
                     lines.add(Line.of(set.name(), temperatures.get(i), measured));
                 }
             }
-            new Result(Models.label(pack), speculation.tree().nodes(), maxTokens, lines).print(format);
+            int context = engine.limits().contextLength();
+            if (lines.stream().allMatch(line -> line.texts == 0)) {
+                throw new IllegalArgumentException(
+                        "nothing was measured: no prompt leaves room for an answer in the context of " + context
+                                + " tokens: give shorter prompts, or a longer --context if the model has one");
+            }
+            printed.print(new Result(Models.label(pack), speculation.tree().nodes(), context, maxTokens, lines));
         }
         return 0;
     }

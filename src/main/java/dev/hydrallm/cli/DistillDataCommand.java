@@ -9,7 +9,9 @@ import dev.hydrallm.training.data.Inputs;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -71,7 +73,8 @@ final class DistillDataCommand implements Callable<Integer> {
     @Option(
             names = "--endpoint",
             paramLabel = "URL",
-            description = "Ask this server, which has OpenAI's API, instead of a model in this process.")
+            description =
+                    "Ask this server, which has OpenAI's API and chat templates of its own, instead of a model in this process.")
     @Nullable
     URI endpoint;
 
@@ -90,13 +93,8 @@ final class DistillDataCommand implements Callable<Integer> {
                     "The environment variable that holds the server's key, if it wants one. Default: ${DEFAULT-VALUE}.")
     String apiKeyVariable = "OPENAI_API_KEY";
 
-    @Option(
-            names = {"--chat-template", "--conv-template"},
-            paramLabel = "NAME|FILE",
-            description =
-                    "vicuna_v1.1, raw, or a file with a Jinja template; a server uses its own. Default: the model's.")
-    @Nullable
-    String chatTemplate;
+    @Mixin
+    ChatTemplateOption template = new ChatTemplateOption();
 
     @Mixin
     SamplingOptions sampling = new SamplingOptions();
@@ -109,18 +107,15 @@ final class DistillDataCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        Map<String, String> options = options();
         sampling.rule();
         if (parallel < 1) {
             throw new IllegalArgumentException("--parallel must be at least 1, not " + parallel);
         }
         List<Inputs.Source> sources = inputs.sources();
         Inputs.requireApart(sources, List.of(output));
-        BaseText text = new BaseText();
-        text.model = modelOptions.model;
-        text.baseModel = modelOptions.baseModel;
-        text.chatTemplate = chatTemplate;
-        text.command = command;
-        try (BaseText.Opened opened = text.open()) {
+        try (BaseText opened =
+                BaseText.open(modelOptions.model, modelOptions.baseModel, template, Cli.environment(command))) {
             Optional<Distillation.Continuation> continuation = continueText
                     ? Optional.of(new Distillation.Continuation(opened.base().tokenizer(), promptTokens))
                     : Optional.empty();
@@ -134,7 +129,7 @@ final class DistillDataCommand implements Callable<Integer> {
                         sampling,
                         Patience.DEFAULT,
                         line -> progress.notice("hydra: " + line))) {
-                    run(generator, opened.base().template(), continuation, sources, progress);
+                    run(generator, opened.base().template(), continuation, sources, options, progress);
                 }
             } else {
                 try (TextModel model = Models.load(modelOptions, parallel, parallel)) {
@@ -143,6 +138,7 @@ final class DistillDataCommand implements Callable<Integer> {
                             opened.base().template(),
                             continuation,
                             sources,
+                            options,
                             progress);
                 }
             }
@@ -150,11 +146,25 @@ final class DistillDataCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** What answers depend on, before a seed is made up. */
+    private Map<String, String> options() {
+        Map<String, String> options = new LinkedHashMap<>();
+        sampling.describe(options);
+        if (template.given != null) {
+            options.put("--chat-template", template.given);
+        }
+        if (continueText) {
+            options.put("--prompt-tokens", String.valueOf(promptTokens));
+        }
+        return options;
+    }
+
     private void run(
             Generator generator,
             ChatTemplate template,
             Optional<Distillation.Continuation> continuation,
             List<Inputs.Source> sources,
+            Map<String, String> options,
             Progress progress)
             throws IOException {
         Distillation.Result result = Distillation.run(
@@ -162,7 +172,7 @@ final class DistillDataCommand implements Callable<Integer> {
                 template,
                 continuation,
                 sources,
-                output,
+                new Distillation.Output(output, options),
                 parallel,
                 limit == null ? Long.MAX_VALUE : limit,
                 new Distillation.Listener() {

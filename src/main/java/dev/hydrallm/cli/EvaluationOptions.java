@@ -19,12 +19,8 @@ final class EvaluationOptions {
     @Mixin
     WindowOptions windows = new WindowOptions();
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     /** The text's content. */
     String readText() throws IOException {

@@ -77,12 +77,8 @@ final class HeadsCommand implements Callable<Integer> {
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     /**
      * One head.
@@ -188,8 +184,7 @@ final class HeadsCommand implements Callable<Integer> {
                 long start = System.nanoTime();
                 HeadAccuracy measured =
                         HeadAccuracy.of(reader, read, windows, ranks, done -> progress.count(done, all, "tokens"));
-                result(pack, windows, measured, (System.nanoTime() - start) / 1e9)
-                        .print(format);
+                printed.print(result(pack, windows, measured, (System.nanoTime() - start) / 1e9));
             }
         }
         return 0;

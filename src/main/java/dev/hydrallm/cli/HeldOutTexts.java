@@ -4,6 +4,7 @@ import dev.hydrallm.evaluation.HeadAccuracy;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.training.Sample;
+import dev.hydrallm.training.Sha256;
 import dev.hydrallm.training.data.TokenFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -42,7 +43,7 @@ final class HeldOutTexts {
 
     private static void addSamples(Path path, PackedModel pack, List<HeadAccuracy.Text> all) throws IOException {
         try (TokenFile samples = TokenFile.open(path)) {
-            String tokenizer = BaseText.sha256(Files.readAllBytes(pack.tokenizerFile()));
+            String tokenizer = Sha256.hex(Files.readAllBytes(pack.tokenizerFile()));
             if (!samples.tokenizer().equals(tokenizer)) {
                 throw new IllegalArgumentException(
                         path

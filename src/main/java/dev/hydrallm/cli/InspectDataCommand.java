@@ -35,7 +35,7 @@ final class InspectDataCommand implements Callable<Integer> {
     Integer sample;
 
     @Mixin
-    BaseText model = new BaseText();
+    BaseTextOptions model = new BaseTextOptions();
 
     private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
 
@@ -58,7 +58,7 @@ final class InspectDataCommand implements Callable<Integer> {
                                 tokens.fingerprint())
                         .text());
             } else {
-                try (BaseText.Opened opened = model.open()) {
+                try (BaseText opened = model.open()) {
                     if (!opened.base().tokenizerDigest().equals(tokens.tokenizer())) {
                         throw new IllegalArgumentException(
                                 file + " was prepared with another tokenizer: give its model with --model");

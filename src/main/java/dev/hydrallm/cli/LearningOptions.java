@@ -60,7 +60,7 @@ final class LearningOptions {
             names = "--weight-decay",
             paramLabel = "DECAY",
             defaultValue = "0",
-            description = "AdamW's. Default: ${DEFAULT-VALUE}.")
+            description = "AdamW's, of matrices; norms and biases do not decay. Default: ${DEFAULT-VALUE}.")
     double weightDecay;
 
     @Option(

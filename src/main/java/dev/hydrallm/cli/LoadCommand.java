@@ -33,12 +33,8 @@ final class LoadCommand implements Callable<Integer> {
     @Option(names = "--repeats", paramLabel = "N", defaultValue = "5", description = "Default: ${DEFAULT-VALUE}.")
     int repeats;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
@@ -64,14 +60,13 @@ final class LoadCommand implements Callable<Integer> {
             lines.add(benchmark.run(
                     cache, repeats, done -> progress.count(before + done, Cache.values().length * repeats, "loads")));
         }
-        new Loads(
-                        Machine.here(),
-                        label,
-                        benchmark.bytes(),
-                        modelOptions.load.options().actualThreads(),
-                        repeats,
-                        lines)
-                .print(format);
+        printed.print(new Loads(
+                Machine.here(),
+                label,
+                benchmark.bytes(),
+                modelOptions.load.options().actualThreads(),
+                repeats,
+                lines));
         return 0;
     }
 

@@ -5,7 +5,6 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.AnswerQuality;
 import dev.hydrallm.evaluation.Compression;
-import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.evaluation.HeadAccuracy;
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
@@ -14,18 +13,14 @@ import dev.hydrallm.evaluation.ModelEvaluation;
 import dev.hydrallm.evaluation.ModelEvaluation.Foresight;
 import dev.hydrallm.evaluation.ModelEvaluation.Profile;
 import dev.hydrallm.evaluation.Part;
-import dev.hydrallm.evaluation.Perplexity;
 import dev.hydrallm.evaluation.PromptSet;
 import dev.hydrallm.evaluation.ReferenceSet;
-import dev.hydrallm.evaluation.Scorer;
-import dev.hydrallm.evaluation.SlidingWindows;
 import dev.hydrallm.evaluation.SpeedBenchmark;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.prompt.ChatTemplate;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -33,39 +28,34 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** Measures models part by part; what one part throws is its gap and keeps no other part from being measured. */
+/**
+ * Measures models part by part; what one part throws is its gap and keeps no other part from being measured. Ended early, it has
+ * gaps for what was not measured to its end.
+ */
 final class ModelMeasuring {
-    private static final int RANKS = 10;
-
     private final AllCommand command;
-    private final @Nullable String text;
+    private final @Nullable TextMeasuring text;
     private final List<ReferenceSet> sets;
+    private final Parts parts;
 
-    /** @param text the content of the command's text; null when there is none */
-    ModelMeasuring(AllCommand command, @Nullable String text, List<ReferenceSet> sets) {
+    /**
+     * Measures what a command says.
+     *
+     * @param text the content of the command's text; null when there is none
+     * @param ended whether it is to come to an end
+     */
+    ModelMeasuring(AllCommand command, @Nullable String text, List<ReferenceSet> sets, BooleanSupplier ended) {
         this.command = command;
-        this.text = text;
         this.sets = sets;
-    }
-
-    /** A part's work. */
-    @FunctionalInterface
-    private interface Work<T> {
-        T measure() throws IOException;
-    }
-
-    private static <T> Part<T> part(Work<T> work) {
-        try {
-            return new Part.Measured<>(work.measure());
-        } catch (IOException | RuntimeException e) {
-            return new Part.Gap<>(Cli.oneLine(e));
-        }
-    }
-
-    private static <T> Part<T> gap(String reason) {
-        return new Part.Gap<>(reason);
+        this.parts = new Parts(ended);
+        this.text = text == null || command.text == null
+                ? null
+                : new TextMeasuring(command.text, text, command.windows, parts);
     }
 
     /** Measures one after the other. */
@@ -83,6 +73,9 @@ final class ModelMeasuring {
         String label;
         Profile profile;
         Path directory;
+        if (parts.ended()) {
+            return unmeasured(source, unique(source, source, names), Parts.ENDED);
+        }
         try (PackedModel pack = Models.check(options)) {
             label = Models.label(pack);
             profile = Profile.of(
@@ -90,36 +83,35 @@ final class ModelMeasuring {
             directory = pack.directory();
             Models.loadNatives(pack, options);
         } catch (RuntimeException e) {
-            return unopened(source, unique(source, source, names), Cli.oneLine(e));
+            return unmeasured(source, unique(source, source, names), "it cannot be opened: " + Cli.oneLine(e));
         }
         String name = unique(label, source, names);
         Part<Profile> made = new Part.Measured<>(profile);
-        Part<LoadBenchmark.Line> load = part(() -> load(name, options, directory));
-        Part<Foresight> foresight = withText(() -> foresight(name, options));
+        Part<LoadBenchmark.Line> load = parts.of(() -> load(name, options, directory));
+        Part<Foresight> foresight = withText(of -> of.foresight(name, options));
         Part<ModelComparison> fidelity = options == first
-                ? gap("the others are compared with it")
-                : withText(() -> fidelity(name, first, options));
+                ? Parts.gap("the others are compared with it")
+                : withText(of -> of.fidelity(name, first, options));
         Part<HeadAccuracy> heads =
-                profile.heads() == 0 ? gap("it has no draft heads") : withText(() -> heads(name, options));
-        Part<List<SpeedBenchmark.Line>> speed = part(() -> speed(name, options));
+                profile.heads() == 0 ? Parts.gap("it has no draft heads") : withText(of -> of.heads(name, options));
+        Part<List<SpeedBenchmark.Line>> speed = parts.of(() -> speed(name, options));
         Part<Map<String, Compression>> compression =
-                profile.heads() == 0 ? gap("it has no draft heads") : part(() -> compression(name, options));
+                profile.heads() == 0 ? Parts.gap("it has no draft heads") : parts.of(() -> compression(name, options));
         return new ModelEvaluation(
                 name, source, made, load, foresight, fidelity, heads, speed, compression, answers(name, options));
     }
 
-    private ModelEvaluation unopened(String source, String name, String reason) {
-        String why = "it cannot be opened: " + reason;
+    private ModelEvaluation unmeasured(String source, String name, String why) {
         return new ModelEvaluation(
                 name,
                 source,
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
-                gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
+                Parts.gap(why),
                 answersMissing(why));
     }
 
@@ -135,70 +127,14 @@ final class ModelMeasuring {
         return numbered;
     }
 
-    private <T> Part<T> withText(Work<T> work) {
-        return text == null ? gap("no --text was given") : part(work);
+    private <T> Part<T> withText(Function<TextMeasuring, T> work) {
+        @Nullable TextMeasuring given = text;
+        return given == null ? Parts.gap("no --text was given") : parts.of(() -> work.apply(given));
     }
 
     private LoadBenchmark.Line load(String name, ModelOptions options, Path directory) throws IOException {
-        Progress progress = new Progress("Loading " + name);
         return new LoadBenchmark(directory, options.load.options(), pack -> Models.engine(pack, options, 1))
-                .run(Cache.WARM, command.repeats, done -> progress.count(done, command.repeats, "loads"));
-    }
-
-    private Foresight foresight(String name, ModelOptions options) {
-        String content = Objects.requireNonNull(text);
-        try (PackedModel pack = Models.open(options);
-                Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
-            SlidingWindows windows = command.windows.of(Models.context(pack, options));
-            int[] tokens = EvaluationOptions.tokens(textFile(), content, tokenizer);
-            try (Scorer scorer = Models.scorer(pack, options, windows.sizeFor(tokens.length))) {
-                Progress progress = new Progress("Scoring " + name);
-                Perplexity perplexity = Perplexity.of(
-                        scorer, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
-                return Foresight.of(perplexity, content.getBytes(StandardCharsets.UTF_8).length);
-            }
-        }
-    }
-
-    private ModelComparison fidelity(String name, ModelOptions first, ModelOptions options) {
-        try (PackedModel a = Models.open(first);
-                PackedModel b = Models.open(options)) {
-            int[] tokens =
-                    new SharedTokens(named(first), named(options)).of(textFile(), Objects.requireNonNull(text), a, b);
-            SlidingWindows windows = command.windows.of(Math.min(Models.context(a, first), Models.context(b, options)));
-            int longest = windows.sizeFor(tokens.length);
-            try (Scorer ofA = Models.scorer(a, first, longest);
-                    Scorer ofB = Models.scorer(b, options, longest)) {
-                Progress progress = new Progress("Comparing " + name);
-                return ModelComparison.of(
-                        ofA, ofB, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
-            }
-        }
-    }
-
-    private static Path named(ModelOptions options) {
-        return options.model == null ? Models.demo() : options.model;
-    }
-
-    private Path textFile() {
-        return Objects.requireNonNull(command.text);
-    }
-
-    private HeadAccuracy heads(String name, ModelOptions options) {
-        try (PackedModel pack = Models.open(options);
-                Tokenizer tokenizer = TextModel.tokenizerOf(pack)) {
-            SlidingWindows windows = command.windows.of(Models.context(pack, options));
-            int[] tokens = EvaluationOptions.tokens(textFile(), Objects.requireNonNull(text), tokenizer);
-            try (DraftReader reader = Models.draftReader(pack, options, windows.sizeFor(tokens.length))) {
-                Progress progress = new Progress("Asking heads of " + name);
-                return HeadAccuracy.of(
-                        reader,
-                        List.of(HeadAccuracy.Text.whole(tokens)),
-                        windows,
-                        RANKS,
-                        done -> progress.count(done, tokens.length - 1, "tokens"));
-            }
-        }
+                .run(Cache.WARM, command.repeats, parts.counting("Loading " + name, command.repeats, "loads"));
     }
 
     /** Plain decoding, then as the model usually drafts, then its whole tree where that is something else. */
@@ -214,26 +150,20 @@ final class ModelMeasuring {
                     ways.add(Speculation.whole(usual.tree()));
                 }
             }
-            Progress progress = new Progress("Timing " + name);
-            progress.count(0, 1, "models");
-            List<SpeedBenchmark.Line> lines = new SpeedBenchmark(
-                            engine,
-                            BenchCommand.prompts(command.promptFiles, tokenizer),
-                            new AcceptanceRule.Greedy(),
-                            command.tokens,
-                            command.repeats)
-                    .run(ways);
-            progress.count(1, 1, "models");
-            return lines;
+            SpeedBenchmark benchmark = new SpeedBenchmark(
+                    engine,
+                    BenchCommand.prompts(command.promptFiles, tokenizer),
+                    new AcceptanceRule.Greedy(),
+                    command.tokens,
+                    command.repeats);
+            return benchmark.run(ways, parts.counting("Timing " + name, benchmark.passes(ways.size()), "passes"));
         }
     }
 
     /** Tokens per step of the whole tree, of the program's own beginnings of Python files and of the sets. */
-    private Map<String, Compression> compression(String name, ModelOptions options) throws IOException {
+    private Map<String, Compression> compression(String name, ModelOptions options) {
         List<PromptSet> prompts = new ArrayList<>(List.of(PromptSet.python()));
-        for (Path file : command.sets) {
-            prompts.add(PromptSet.read(file));
-        }
+        sets.forEach(set -> prompts.add(set.asked()));
         try (PackedModel pack = Models.open(options);
                 Tokenizer tokenizer = TextModel.tokenizerOf(pack);
                 Engine engine = Models.engine(pack, options, 1)) {
@@ -241,22 +171,21 @@ final class ModelMeasuring {
                     engine,
                     tokenizer,
                     ChatTemplate.of(
-                            command.raw ? ChatTemplate.RAW : pack.manifest().chatTemplate(), tokenizer),
+                            command.answers.raw
+                                    ? ChatTemplate.RAW
+                                    : pack.manifest().chatTemplate(),
+                            tokenizer),
                     Set.copyOf(pack.manifest().eosIds()),
-                    command.maxNewTokens);
+                    command.answers.maxNewTokens);
             Speculation whole = Speculation.whole(Models.drafting(pack, options).tree());
-            Progress progress = new Progress("Writing with " + name);
             int all = prompts.stream().mapToInt(set -> set.prompts().size()).sum();
-            int[] done = {0};
+            IntConsumer done = parts.counting("Writing with " + name, all, "prompts");
+            int[] written = {0};
             Map<String, Compression> measured = new LinkedHashMap<>();
             for (PromptSet set : prompts) {
                 measured.put(
                         set.name(),
-                        benchmark.run(
-                                set,
-                                whole,
-                                new AcceptanceRule.Greedy(),
-                                () -> progress.count(++done[0], all, "prompts")));
+                        benchmark.run(set, whole, new AcceptanceRule.Greedy(), () -> done.accept(++written[0])));
             }
             return measured;
         }
@@ -264,7 +193,7 @@ final class ModelMeasuring {
 
     private Map<String, Part<AnswerQuality>> answersMissing(String why) {
         Map<String, Part<AnswerQuality>> missing = new LinkedHashMap<>();
-        sets.forEach(set -> missing.put(set.name(), gap(why)));
+        sets.forEach(set -> missing.put(set.name(), Parts.gap(why)));
         return missing;
     }
 
@@ -272,22 +201,25 @@ final class ModelMeasuring {
         if (sets.isEmpty()) {
             return Map.of();
         }
+        if (parts.ended()) {
+            return answersMissing(Parts.ENDED);
+        }
         Map<String, Part<AnswerQuality>> qualities = new LinkedHashMap<>();
         try (TextModel model = Models.load(options)) {
-            ModelAnswerer answerer = new ModelAnswerer(
-                    model,
-                    Models.speculation(model, options),
-                    command.raw ? ModelAnswerer.Style.RAW : ModelAnswerer.Style.CHAT);
+            ModelAnswerer answerer =
+                    new ModelAnswerer(model, Models.speculation(model, options), command.answers.style());
             for (ReferenceSet set : sets) {
-                Progress progress = new Progress(name + " answers " + set.name());
                 qualities.put(
                         set.name(),
-                        part(() -> AnswerQuality.of(
+                        parts.of(() -> AnswerQuality.of(
                                 answerer,
                                 set,
-                                command.maxNewTokens,
+                                command.answers.maxNewTokens,
                                 AnswerQuality.Check.DRAFTS,
-                                done -> progress.count(done, set.prompts().size(), "prompts"))));
+                                parts.counting(
+                                        name + " answers " + set.name(),
+                                        set.prompts().size(),
+                                        "prompts"))));
             }
         } catch (RuntimeException e) {
             return answersMissing(Cli.oneLine(e));

@@ -1,6 +1,5 @@
 package dev.hydrallm.cli;
 
-import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.EngineOptions;
 import java.nio.file.Path;
@@ -30,11 +29,8 @@ final class ModelOptions {
     @Nullable
     Path baseModel;
 
-    @Option(names = "--load-in-8bit", description = "Pack a checkpoint's weights as int8.")
-    boolean loadIn8bit;
-
-    @Option(names = "--load-in-4bit", description = "Pack a checkpoint's weights as int4.")
-    boolean loadIn4bit;
+    @Mixin
+    WeightBits bits = new WeightBits();
 
     @Option(
             names = "--context",
@@ -89,18 +85,5 @@ final class ModelOptions {
     /** Where the variables of a hub come from. */
     EnvironmentDefaults.Environment environment() {
         return command == null ? System::getenv : Cli.environment(command);
-    }
-
-    /**
-     * How a checkpoint is packed.
-     *
-     * @throws IllegalArgumentException when 8 and 4 bits are asked for at once
-     */
-    Quantization quantization() {
-        if (loadIn8bit && loadIn4bit) {
-            throw new IllegalArgumentException(
-                    "--load-in-8bit and --load-in-4bit exclude each other: give one of them");
-        }
-        return loadIn8bit ? Quantization.INT8 : loadIn4bit ? Quantization.INT4 : Quantization.NONE;
     }
 }

@@ -163,7 +163,7 @@ final class Models {
 
     private static PackedModel open(ModelOptions options, BiFunction<Path, LoadOptions, PackedModel> opener) {
         LoadOptions load = options.load.options();
-        Quantization quantization = options.quantization();
+        Quantization quantization = options.bits.quantization();
         HubModels models = new HubModels(options.environment());
         Path directory = options.model == null ? demo() : models.model(options.model);
         if (PackedModel.isPack(directory)) {

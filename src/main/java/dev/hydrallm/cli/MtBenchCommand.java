@@ -8,7 +8,10 @@ import dev.hydrallm.evaluation.MtBenchQuestion;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +28,8 @@ import picocli.CommandLine.Option;
             "",
             "A line of the output has FastChat's fields and, for each turn, idxs (verify steps), new_tokens and wall_time"
                     + " (seconds). A turn that leaves no room in the context is answered with ERROR, as by FastChat.",
-            "A run that was broken off goes on where it was: questions that the output holds are not asked again.",
+            "A run that was broken off goes on where it was: questions that the output holds are not asked again. Answers under"
+                    + " other options are refused; a line says in options what it was given with.",
             "",
             "Example:  hydra eval mtbench --questions question.jsonl --output answers/int8.jsonl --model packs/int8"
         })
@@ -82,12 +86,8 @@ final class MtBenchCommand implements Callable<Integer> {
     @Option(names = "--raw", description = "Use the turns as they are, without the model's chat template.")
     boolean raw;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "Of the summary: table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
@@ -123,14 +123,25 @@ final class MtBenchCommand implements Callable<Integer> {
                     model,
                     Models.speculation(model, modelOptions),
                     raw ? ModelAnswerer.Style.RAW : ModelAnswerer.Style.CHAT);
-            try (MtBenchAnswers answers = MtBenchAnswers.open(output, id)) {
+            try (MtBenchAnswers answers = MtBenchAnswers.open(output, id, options())) {
                 Progress progress = new Progress("Answering");
                 new MtBench(answerer, id, this::rule, choices, maxNewTokens, Answerer.Drafting.USUAL)
                         .run(asked, answers, done -> progress.count(done, asked.size(), "questions"));
-                new Result(id, output.toString(), MtBench.summary(asked, answers.all())).print(format);
+                printed.print(new Result(id, output.toString(), MtBench.summary(asked, answers.all())));
             }
         }
         return 0;
+    }
+
+    /** What an answer depends on, beside the model and its question. */
+    private Map<String, String> options() {
+        Map<String, String> options = new LinkedHashMap<>();
+        options.put("--max-new-tokens", String.valueOf(maxNewTokens));
+        options.put("--num-choices", String.valueOf(choices));
+        options.put("--acceptance", acceptance.name().toLowerCase(Locale.ROOT));
+        options.put("--raw", String.valueOf(raw));
+        options.put("--context", String.valueOf(modelOptions.context));
+        return options;
     }
 
     private List<MtBenchQuestion> asked(List<MtBenchQuestion> all) {

@@ -76,15 +76,14 @@ final class PerplexityCommand implements Callable<Integer> {
                 Perplexity perplexity = Perplexity.of(
                         scorer, tokens, windows, done -> progress.count(done, tokens.length - 1, "tokens"));
                 double seconds = (System.nanoTime() - start) / 1e9;
-                new Result(
-                                Models.label(pack),
-                                windows.size(),
-                                windows.stride(),
-                                perplexity.tokens(),
-                                perplexity.negativeLogLikelihood(),
-                                perplexity.value(),
-                                seconds)
-                        .print(options.format);
+                options.printed.print(new Result(
+                        Models.label(pack),
+                        windows.size(),
+                        windows.stride(),
+                        perplexity.tokens(),
+                        perplexity.negativeLogLikelihood(),
+                        perplexity.value(),
+                        seconds));
             }
         }
         return 0;

@@ -40,7 +40,7 @@ final class PrepareDataCommand implements Callable<Integer> {
     DataInputOptions inputs = new DataInputOptions();
 
     @Mixin
-    BaseText model = new BaseText();
+    BaseTextOptions model = new BaseTextOptions();
 
     @Option(
             names = "--output",
@@ -85,12 +85,8 @@ final class PrepareDataCommand implements Callable<Integer> {
     @Nullable
     Integer threads;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "Of the report on stdout: table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Override
     public Integer call() throws IOException {
@@ -98,7 +94,7 @@ final class PrepareDataCommand implements Callable<Integer> {
         Path eval = evalOutput == null ? held(output) : evalOutput;
         Path report = Path.of(output + ".json");
         Inputs.requireApart(sources, evalShare > 0 ? List.of(output, report, eval) : List.of(output, report));
-        try (BaseText.Opened opened = model.open()) {
+        try (BaseText opened = model.open()) {
             int length = maxLength == null ? opened.context() : maxLength;
             if (length > opened.context()) {
                 throw new IllegalArgumentException("--model-max-length " + length + " is longer than the context of "
@@ -122,7 +118,7 @@ final class PrepareDataCommand implements Callable<Integer> {
                                     .writerWithDefaultPrettyPrinter()
                                     .writeValueAsString(result)
                             + "\n");
-            summary.print(format);
+            printed.print(summary);
         }
         return 0;
     }

@@ -4,14 +4,16 @@ import dev.hydrallm.evaluation.AnswerQuality;
 import dev.hydrallm.evaluation.ReferenceSet;
 import dev.hydrallm.serving.TextModel;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "quality",
@@ -32,34 +34,17 @@ final class QualityCommand implements Callable<Integer> {
     @Mixin
     ComparedModels models = new ComparedModels();
 
-    @Option(
-            names = "--set",
-            paramLabel = "FILE",
-            required = true,
-            description =
-                    "A JSON list of objects with a \"prompt\" and a \"gt\", the right answer; those without one are"
-                            + " left out. May be given several times.")
-    List<Path> sets = new ArrayList<>();
-
-    @Option(
-            names = "--max-new-tokens",
-            paramLabel = "N",
-            defaultValue = "256",
-            description = "Most tokens of an answer. Default: ${DEFAULT-VALUE}.")
-    int maxNewTokens;
-
-    @Option(names = "--raw", description = "Use the prompts as they are, without the models' chat templates.")
-    boolean raw;
+    @Mixin
+    AnswerOptions answers = new AnswerOptions();
 
     @Option(names = "--skip-check", description = "Do not answer a second time without drafts.")
     boolean skipCheck;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
+
+    @Spec
+    CommandSpec command = CommandSpec.create();
 
     /** What one model reached, by set. */
     record ModelQuality(String model, List<AnswerQuality> sets) {}
@@ -124,26 +109,22 @@ final class QualityCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (maxNewTokens < 1) {
-            throw new IllegalArgumentException("--max-new-tokens must be at least 1");
+        if (answers.sets.isEmpty()) {
+            throw new ParameterException(command.commandLine(), "Missing required option: '--set=FILE'");
         }
-        List<ReferenceSet> read = new ArrayList<>();
-        for (Path set : sets) {
-            read.add(ReferenceSet.read(set));
-        }
+        List<ReferenceSet> read = answers.read();
         List<ModelQuality> results = new ArrayList<>();
         for (ModelOptions each : models.each()) {
             try (TextModel model = Models.load(each)) {
                 results.add(new ModelQuality(Models.label(model.pack()), measure(model, each, read)));
             }
         }
-        new Result(maxNewTokens, results).print(format);
+        printed.print(new Result(answers.maxNewTokens, results));
         return 0;
     }
 
     private List<AnswerQuality> measure(TextModel model, ModelOptions options, List<ReferenceSet> read) {
-        ModelAnswerer answerer = new ModelAnswerer(
-                model, Models.speculation(model, options), raw ? ModelAnswerer.Style.RAW : ModelAnswerer.Style.CHAT);
+        ModelAnswerer answerer = new ModelAnswerer(model, Models.speculation(model, options), answers.style());
         AnswerQuality.Check check = skipCheck ? AnswerQuality.Check.NOTHING : AnswerQuality.Check.DRAFTS;
         List<AnswerQuality> qualities = new ArrayList<>();
         for (ReferenceSet set : read) {
@@ -151,7 +132,7 @@ final class QualityCommand implements Callable<Integer> {
             qualities.add(AnswerQuality.of(
                     answerer,
                     set,
-                    maxNewTokens,
+                    answers.maxNewTokens,
                     check,
                     done -> progress.count(done, set.prompts().size(), "prompts")));
         }

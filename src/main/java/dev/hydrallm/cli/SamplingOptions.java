@@ -4,6 +4,7 @@ import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.StopRules;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
@@ -114,6 +115,30 @@ final class SamplingOptions {
                     "typical acceptance is deterministic: top-k, top-p, min-p and seed do not go with it");
         }
         return typical;
+    }
+
+    /** Adds what an answer depends on, by option; those that are as they are without being given are left out. */
+    void describe(Map<String, String> described) {
+        described.put("--temperature", String.valueOf(temperature));
+        describe(described, "--acceptance", acceptance, Acceptance.LOSSLESS);
+        if (acceptance == Acceptance.TYPICAL) {
+            described.put("--posterior-threshold", String.valueOf(posteriorThreshold));
+            described.put("--posterior-alpha", String.valueOf(posteriorAlpha));
+        }
+        describe(described, "--top-p", topP, 1.0);
+        describe(described, "--top-k", topK, 0);
+        describe(described, "--min-p", minP, 0.0);
+        describe(described, "--seed", seed, null);
+        describe(described, "--max-tokens", maxTokens, null);
+        describe(described, "--max-steps", maxSteps, null);
+        describe(described, "--stop", stop, List.of());
+    }
+
+    private static void describe(
+            Map<String, String> described, String name, @Nullable Object value, @Nullable Object usual) {
+        if (value != null && !value.equals(usual)) {
+            described.put(name, value.toString());
+        }
     }
 
     StopRules stops(Set<Integer> endTokens, int defaultSteps) {

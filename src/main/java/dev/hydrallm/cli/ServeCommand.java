@@ -60,7 +60,7 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        model.quantization(); // refuses what contradicts itself before anything starts
+        model.bits.quantization(); // refuses what contradicts itself before anything starts
         model.load.options();
         if (apiKey != null) {
             if (apiKey.isEmpty()) {
@@ -77,8 +77,8 @@ final class ServeCommand implements Callable<Integer> {
         set("hydra.base-model", model.baseModel);
         set("hydra.tree", model.tree);
         set("hydra.speculation", model.speculation);
-        set("hydra.load-in-8bit", model.loadIn8bit);
-        set("hydra.load-in-4bit", model.loadIn4bit);
+        set("hydra.load-in-8bit", model.bits.eight);
+        set("hydra.load-in-4bit", model.bits.four);
         set("hydra.no-speculation", model.noSpeculation);
         set("hydra.context", model.context);
         set("hydra.threads", model.threads);

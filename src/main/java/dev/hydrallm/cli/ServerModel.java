@@ -42,8 +42,8 @@ final class ServerModel implements ModelOpener {
                 queue,
                 options.model,
                 options.baseModel,
-                options.loadIn8bit,
-                options.loadIn4bit,
+                options.bits.eight,
+                options.bits.four,
                 options.tree,
                 options.speculation,
                 options.context,
@@ -78,8 +78,8 @@ final class ServerModel implements ModelOpener {
         ModelOptions options = new ModelOptions();
         options.model = config.model().map(Path::of).orElse(null);
         options.baseModel = config.baseModel().map(Path::of).orElse(null);
-        options.loadIn8bit = config.loadIn8bit();
-        options.loadIn4bit = config.loadIn4bit();
+        options.bits.eight = config.loadIn8bit();
+        options.bits.four = config.loadIn4bit();
         options.tree = config.tree().orElse(null);
         options.speculation = config.speculation().orElse(null);
         options.context = config.context();

@@ -98,12 +98,8 @@ final class ShapeCommand implements Callable<Integer> {
     @Nullable
     Path save;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     @Override
     public Integer call() throws IOException {
@@ -130,7 +126,7 @@ final class ShapeCommand implements Callable<Integer> {
         try (ScratchFolder folder = ScratchFolder.create(temporary.resolve("hydra-shape-" + UUID.randomUUID()))) {
             Path packed = folder.path().resolve("pack");
             model.write(packed, Packing.progress());
-            measure(packed).print(format);
+            printed.print(measure(packed));
         }
         return 0;
     }

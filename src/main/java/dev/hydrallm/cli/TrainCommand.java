@@ -2,12 +2,6 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.checkpoint.StartingWeights;
-import dev.hydrallm.engine.Device;
-import dev.hydrallm.engine.EngineOptions;
-import dev.hydrallm.engine.Programs;
-import dev.hydrallm.engine.torch.LearnerOptions;
-import dev.hydrallm.engine.torch.TorchLearner;
-import dev.hydrallm.engine.torch.TorchNatives;
 import dev.hydrallm.hub.Repository;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
@@ -19,10 +13,10 @@ import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.Learner;
 import dev.hydrallm.training.RunFolder;
 import dev.hydrallm.training.Samples;
+import dev.hydrallm.training.Sha256;
 import dev.hydrallm.training.TrainedHeads;
 import dev.hydrallm.training.Trainer;
 import dev.hydrallm.training.TrainingOptions;
-import dev.hydrallm.training.UsableSamples;
 import dev.hydrallm.training.data.TokenFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -100,30 +94,11 @@ final class TrainCommand implements Callable<Integer> {
             description = "Samples are cut to this. Default: the base's context, which is also the most.")
     int modelMaxLength;
 
-    @Option(names = "--load-in-8bit", description = "Keep the base as int8 while heads learn, as it will be served.")
-    boolean loadIn8bit;
+    @Mixin
+    WeightBits bits = new WeightBits();
 
-    @Option(names = "--load-in-4bit", description = "The same as int4.")
-    boolean loadIn4bit;
-
-    @Option(
-            names = "--device",
-            paramLabel = "DEVICE",
-            converter = DeviceOptions.Converter.class,
-            description = "cpu, cuda, cuda:N or auto: the first GPU where libtorch can use one. Default: auto.")
-    Device device = Device.AUTO;
-
-    @Option(names = "--threads", paramLabel = "N", description = "CPU threads. Default: all this process may use.")
-    int threads;
-
-    @Option(
-            names = "--bf16",
-            arity = "0..1",
-            fallbackValue = "true",
-            paramLabel = "true|false",
-            description = "Whether a GPU computes in bfloat16, with 32-bit weights and sums. Default: true.")
-    @Nullable
-    Boolean bf16;
+    @Mixin
+    LearnerDeviceOptions on = new LearnerDeviceOptions();
 
     @Option(
             names = "--cache-hidden-states",
@@ -174,7 +149,7 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         TrainingOptions options = learning.options();
         Trainer.Care care = new Trainer.Care(loggingSteps, saveSteps, evalSteps);
-        Quantization quantization = quantization();
+        Quantization quantization = bits.quantization();
         Optional<DType> written = heads.dtype();
         Path base = new HubModels(Cli.environment(command)).model(model);
         if (PackedModel.isPack(base)) {
@@ -187,14 +162,16 @@ final class TrainCommand implements Callable<Integer> {
             try (TokenFile training = TokenFile.open(data);
                     @Nullable TokenFile evaluation = evalData == null ? null : TokenFile.open(evalData);
                     PackedModel pack = Packing.cached(base, Optional.empty(), quantization, LoadOptions.DEFAULT)) {
-                Samples samples = usable(data, training, pack, longest);
+                Samples samples = TrainingSamples.usable(data, training, pack, longest);
                 @Nullable
-                Samples held =
-                        evaluation == null ? null : usable(Objects.requireNonNull(evalData), evaluation, pack, longest);
+                Samples held = evaluation == null
+                        ? null
+                        : TrainingSamples.usable(Objects.requireNonNull(evalData), evaluation, pack, longest);
                 Map<String, String> identity = identity(start, pack, samples, longest);
                 try (RunFolder folder = RunFolder.open(output(start.layout()), identity, resume);
-                        Learner learner = learner(pack, start.layout(), longest)) {
-                    Trainer trainer = new Trainer(learner, samples, options, folder, care, new Bar());
+                        Learner learner = on.learner(pack, start.layout(), longest, learning.distillationWeight)) {
+                    sayWhenElsewhere(folder);
+                    Trainer trainer = new Trainer(learner, samples, options, folder, care, new TrainingBar());
                     if (held != null) {
                         trainer.holdingOut(held);
                     }
@@ -205,6 +182,14 @@ final class TrainCommand implements Callable<Integer> {
                 }
             }
         }
+    }
+
+    private void sayWhenElsewhere(RunFolder folder) throws IOException {
+        String how = on.described();
+        folder.computes(how)
+                .ifPresent(before ->
+                        System.err.println("hydra: this run was computed on " + before + " so far, and from here on "
+                                + how + ": losses will be close to what they would have been, not the same"));
     }
 
     private int run(Trainer trainer, StartingWeights start, Learner learner, RunFolder folder, DType dtype)
@@ -230,14 +215,6 @@ final class TrainCommand implements Callable<Integer> {
         return 0;
     }
 
-    private Quantization quantization() {
-        if (loadIn8bit && loadIn4bit) {
-            throw new IllegalArgumentException(
-                    "--load-in-8bit and --load-in-4bit exclude each other: give one of them");
-        }
-        return loadIn8bit ? Quantization.INT8 : loadIn4bit ? Quantization.INT4 : Quantization.NONE;
-    }
-
     /** The longest sample; a longer one than the base was made for would learn positions that are never decoded. */
     private int longest(Architecture base) {
         if (modelMaxLength < 0 || modelMaxLength > base.contextLength()) {
@@ -247,39 +224,6 @@ final class TrainCommand implements Callable<Integer> {
                             : "beyond the base's context of " + base.contextLength() + " tokens"));
         }
         return modelMaxLength == 0 ? base.contextLength() : modelMaxLength;
-    }
-
-    private static Samples usable(Path file, TokenFile samples, PackedModel pack, int longest) throws IOException {
-        String tokenizer = BaseText.sha256(Files.readAllBytes(pack.tokenizerFile()));
-        if (!samples.tokenizer().equals(tokenizer)) {
-            throw new IllegalArgumentException(file
-                    + " was prepared with another tokenizer than the base's: prepare the data again with this --model");
-        }
-        Progress bar = new Progress("Looking through " + file);
-        UsableSamples usable;
-        try {
-            usable = UsableSamples.of(
-                    samples,
-                    longest,
-                    pack.architecture().vocabSize(),
-                    done -> bar.count(done, samples.count(), "samples"));
-        } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
-        }
-        System.err.printf(
-                Locale.ROOT,
-                "hydra: %s: %,d samples of %,d tokens%s%s%n",
-                file,
-                usable.count(),
-                usable.tokens(),
-                usable.useless() == 0
-                        ? ""
-                        : String.format(
-                                Locale.ROOT, "; %,d without a label for any head are left out", usable.useless()),
-                usable.cut() == 0
-                        ? ""
-                        : String.format(Locale.ROOT, "; %,d are cut to %,d tokens", usable.cut(), longest));
-        return usable;
     }
 
     private Map<String, String> identity(StartingWeights start, PackedModel pack, Samples samples, int longest) {
@@ -326,55 +270,13 @@ final class TrainCommand implements Callable<Integer> {
 
     private static String baseDigest(PackedModel pack) {
         FileDigest weights = Objects.requireNonNull(pack.manifest().files().get(Manifest.WEIGHTS_FILE));
-        return BaseText.sha256(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
-    }
-
-    private Learner learner(PackedModel pack, DraftLayout layout, int longest) {
-        TorchNatives.load(Progress.ofNatives());
-        Device where = Programs.device(EngineOptions.DEFAULT.on(device).on(EngineOptions.Kind.TORCH));
-        LearnerOptions usual = LearnerOptions.on(where);
-        LearnerOptions options = new LearnerOptions(where, usual.precision(), longest, threads, 0, 0)
-                .withDistillation(learning.distillationWeight);
-        if (bf16 != null && bf16 && !(where instanceof Device.Cuda)) {
-            throw new IllegalArgumentException("--bf16 is for a GPU, and this runs on " + where + ": leave it out");
-        }
-        return TorchLearner.load(
-                pack, layout, bf16 != null && !bf16 ? options.in(LearnerOptions.Precision.SINGLE) : options);
+        return Sha256.hex(String.join("", weights.chunks()).getBytes(StandardCharsets.US_ASCII));
     }
 
     /** What the base's states depend on beside the samples. */
     private String baseKey(PackedModel pack, DraftLayout layout) {
         return baseDigest(pack) + " of " + pack.architecture() + " tap " + layout.forkedLayers() + " on "
-                + Programs.device(EngineOptions.DEFAULT.on(device).on(EngineOptions.Kind.TORCH)) + " distilled "
+                + on.device() + " distilled "
                 + (learning.distillationWeight > 0);
-    }
-
-    /** Says on stderr how far it is. */
-    private static final class Bar implements Trainer.Listener {
-        private final Progress bar = new Progress("Training");
-
-        @Override
-        public void progress(Trainer.Progress progress) {
-            StringBuilder top = new StringBuilder();
-            progress.top1().forEach(share -> top.append(String.format(Locale.ROOT, " %.0f", 100 * share)));
-            long left = Math.round(progress.secondsLeft());
-            bar.steps(
-                    progress.step(),
-                    progress.steps(),
-                    String.format(
-                            Locale.ROOT,
-                            "loss %.3f, right%s %%, %,.0f tokens/s, %d:%02d:%02d left",
-                            progress.loss(),
-                            top,
-                            progress.tokensPerSecond(),
-                            left / 3600,
-                            left / 60 % 60,
-                            left % 60));
-        }
-
-        @Override
-        public void notice(String line) {
-            bar.notice("hydra: " + line);
-        }
     }
 }

@@ -117,12 +117,8 @@ final class TreeCommand implements Callable<Integer> {
     @Mixin
     ModelOptions modelOptions = new ModelOptions();
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            defaultValue = "table",
-            description = "table, markdown or json. Default: ${DEFAULT-VALUE}.")
-    Report.Format format = Report.Format.TABLE;
+    @Mixin
+    ReportOptions printed = new ReportOptions();
 
     /** What is known of the model before its trees are timed. */
     private record Measured(Engine engine, List<RankTrace> traces, List<int[]> prompts, AcceptanceRule rule) {}
@@ -157,7 +153,7 @@ final class TreeCommand implements Callable<Integer> {
                 List<int[]> others = all.size() == 1 ? all : everySecond(all, 1);
                 report = search(pack, new Measured(engine, traces, others, rule));
             }
-            report.print(format);
+            printed.print(report);
             outputs.keep(pack, report, traces, ranks);
         }
         return 0;

@@ -36,9 +36,9 @@ public record Compression(int texts, int tooLong, long tokens, long steps, List<
                 0, 0, 0, 0, IntStream.rangeClosed(0, depth).mapToObj(_ -> 0L).toList());
     }
 
-    /** New tokens ÷ steps, of all texts together; 0 of none. */
+    /** New tokens ÷ steps, of all texts together; no number without steps. */
     public double tokensPerStep() {
-        return steps == 0 ? 0 : (double) tokens / steps;
+        return (double) tokens / steps;
     }
 
     /**

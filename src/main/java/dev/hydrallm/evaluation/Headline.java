@@ -85,6 +85,8 @@ final class Headline {
                 line.tokensPerStep());
         if (models.size() == 1) {
             sentences.add(winners.getFirst() + ": " + reached + ".");
+        } else if (line.speeds().size() < 2) {
+            sentences.add("Which model is the fastest takes two repeats or more to say, and there was one.");
         } else if (winners.size() == 1) {
             sentences.add(winners.getFirst() + " is the fastest: " + reached + ".");
         } else {

@@ -114,7 +114,8 @@ public final class MtBench {
                 name(UUID.randomUUID()),
                 modelId,
                 dialogues,
-                Clock.systemUTC().millis() / 1e3);
+                Clock.systemUTC().millis() / 1e3,
+                Map.of());
     }
 
     private MtBenchAnswer.Choice dialogue(MtBenchQuestion question, int choice) {

@@ -6,17 +6,27 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
- * A line of a file of MT-bench answers, with FastChat's fields and those that Medusa's {@code llm_judge} adds to a choice.
+ * A line of a file of MT-bench answers, with FastChat's fields, those that Medusa's {@code llm_judge} adds to a choice, and {@code options}.
  *
  * @param answerId never the same twice
  * @param modelId whose answer it is
  * @param choices several answers to the same question
  * @param timestamp seconds since 1970
+ * @param options that it was given with, by name; none where another program wrote it
  */
-public record MtBenchAnswer(int questionId, String answerId, String modelId, List<Choice> choices, double timestamp) {
+public record MtBenchAnswer(
+        int questionId,
+        String answerId,
+        String modelId,
+        List<Choice> choices,
+        double timestamp,
+        Map<String, String> options) {
     /** What FastChat writes for a turn that could not be answered. */
     public static final String ERROR = "ERROR";
 
@@ -54,6 +64,12 @@ public record MtBenchAnswer(int questionId, String answerId, String modelId, Lis
 
     public MtBenchAnswer {
         choices = List.copyOf(choices);
+        options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
+    }
+
+    /** The same, given with these options. */
+    MtBenchAnswer with(Map<String, String> given) {
+        return new MtBenchAnswer(questionId, answerId, modelId, choices, timestamp, given);
     }
 
     /** As one line of JSON, without its end. */
@@ -70,7 +86,11 @@ public record MtBenchAnswer(int questionId, String answerId, String modelId, Lis
             choice.newTokens.forEach(each.putArray("new_tokens")::add);
             choice.wallTime.forEach(each.putArray("wall_time")::add);
         }
-        return json.put("tstamp", timestamp).toString();
+        json.put("tstamp", timestamp);
+        if (!options.isEmpty()) {
+            json.set("options", JSON.valueToTree(options));
+        }
+        return json.toString();
     }
 
     /**
@@ -109,6 +129,15 @@ public record MtBenchAnswer(int questionId, String answerId, String modelId, Lis
                 json.path("answer_id").asText(),
                 json.path("model_id").textValue(),
                 choices,
-                json.path("tstamp").asDouble());
+                json.path("tstamp").asDouble(),
+                options(json.path("options")));
+    }
+
+    private static Map<String, String> options(JsonNode json) {
+        Map<String, String> options = new LinkedHashMap<>();
+        json.properties()
+                .forEach(
+                        option -> options.put(option.getKey(), option.getValue().asText()));
+        return options;
     }
 }

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,19 +21,22 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MtBenchAnswers implements AutoCloseable {
     private final FileChannel channel;
+    private final Map<String, String> options;
     private final Map<Integer, MtBenchAnswer> answers = new LinkedHashMap<>();
 
-    private MtBenchAnswers(FileChannel channel) {
+    private MtBenchAnswers(FileChannel channel, Map<String, String> options) {
         this.channel = channel;
+        this.options = options;
     }
 
     /**
      * Opens a file, or makes it with the folders above it.
      *
      * @param modelId whose answers it holds
-     * @throws IllegalArgumentException if it holds something else, or another process has it open
+     * @param options that its answers depend on, by name; those of another program are taken for ones under the same
+     * @throws IllegalArgumentException if it holds something else, or answers with other options, or another process has it open
      */
-    public static MtBenchAnswers open(Path file, String modelId) throws IOException {
+    public static MtBenchAnswers open(Path file, String modelId, Map<String, String> options) throws IOException {
         Path folder = file.toAbsolutePath().getParent();
         if (folder != null) {
             Files.createDirectories(folder);
@@ -43,7 +47,7 @@ public final class MtBenchAnswers implements AutoCloseable {
             if (lock(channel) == null) {
                 throw new IllegalArgumentException(file + " is being written by another process");
             }
-            MtBenchAnswers opened = new MtBenchAnswers(channel);
+            MtBenchAnswers opened = new MtBenchAnswers(channel, options);
             opened.readAll(file, modelId);
             return opened;
         } catch (IOException | RuntimeException e) {
@@ -83,6 +87,10 @@ public final class MtBenchAnswers implements AutoCloseable {
                     throw new IllegalArgumentException(file + " holds answers of " + answer.modelId() + ", not of "
                             + modelId + ": give another --output, or the --model-id that it was begun with");
                 }
+                if (!answer.options().isEmpty() && !answer.options().equals(options)) {
+                    throw new IllegalArgumentException(file + " holds answers given with " + words(answer.options())
+                            + ", not with " + words(options) + ": give another --output, or the same options");
+                }
                 answers.put(answer.questionId(), answer);
             }
             start = Math.min(end + 1, bytes.length);
@@ -92,6 +100,12 @@ public final class MtBenchAnswers implements AutoCloseable {
         if (start > 0 && bytes[start - 1] != '\n') {
             write("\n"); // complete but for its end
         }
+    }
+
+    private static String words(Map<String, String> options) {
+        return options.entrySet().stream()
+                .map(option -> option.getKey() + " " + option.getValue())
+                .collect(Collectors.joining(" "));
     }
 
     /** Whether a line is the beginning of an answer, so that no other file is taken for one that was broken off, and emptied. */
@@ -112,9 +126,10 @@ public final class MtBenchAnswers implements AutoCloseable {
 
     /** Writes one more, to the disk. */
     void add(MtBenchAnswer answer) throws IOException {
-        write(answer.toJson() + "\n");
+        MtBenchAnswer given = answer.with(options);
+        write(given.toJson() + "\n");
         channel.force(false);
-        answers.put(answer.questionId(), answer);
+        answers.put(given.questionId(), given);
     }
 
     private void write(String text) throws IOException {

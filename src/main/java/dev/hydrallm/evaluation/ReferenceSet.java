@@ -33,6 +33,14 @@ public record ReferenceSet(String name, List<Item> prompts) {
         prompts = List.copyOf(prompts);
     }
 
+    /** The same prompts without the answers. */
+    public PromptSet asked() {
+        return new PromptSet(
+                name,
+                PromptSet.Form.CHAT,
+                prompts.stream().map(item -> List.of(item.text())).toList());
+    }
+
     /**
      * Reads a set.
      *

@@ -1,8 +1,13 @@
 package dev.hydrallm.hub;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.Locale;
 import java.util.regex.Pattern;
 
@@ -28,15 +33,31 @@ record ContentHash(String hex) {
                 header.strip().replaceFirst("^W/", "").replace("\"", "").toLowerCase(Locale.ROOT));
     }
 
+    /** Of a file that a hub is to keep as a large one, its SHA-256. */
+    static ContentHash ofLarge(Path file) throws IOException {
+        MessageDigest digest = digest("SHA-256");
+        byte[] buffer = new byte[1 << 20];
+        try (InputStream in = Files.newInputStream(file)) {
+            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+                digest.update(buffer, 0, count);
+            }
+        }
+        return new ContentHash(HexFormat.of().formatHex(digest.digest()));
+    }
+
     /** A digest that makes this hash of the right content, to be fed with its bytes. */
     MessageDigest digest(long size) {
+        if (hex.length() == 64) {
+            return digest("SHA-256");
+        }
+        MessageDigest sha1 = digest("SHA-1");
+        sha1.update(("blob " + size + "\0").getBytes(StandardCharsets.US_ASCII));
+        return sha1;
+    }
+
+    private static MessageDigest digest(String algorithm) {
         try {
-            if (hex.length() == 64) {
-                return MessageDigest.getInstance("SHA-256");
-            }
-            MessageDigest sha1 = MessageDigest.getInstance("SHA-1");
-            sha1.update(("blob " + size + "\0").getBytes(StandardCharsets.US_ASCII));
-            return sha1;
+            return MessageDigest.getInstance(algorithm);
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every Java runtime has SHA-1 and SHA-256", e);
         }

@@ -10,12 +10,9 @@ import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -76,7 +73,10 @@ final class Push {
         for (Map.Entry<String, Path> file : files.entrySet()) {
             if (isLarge(file.getKey(), file.getValue())) {
                 large.add(new Large(
-                        file.getKey(), file.getValue(), sha256(file.getValue()), Files.size(file.getValue())));
+                        file.getKey(),
+                        file.getValue(),
+                        ContentHash.ofLarge(file.getValue()).hex(),
+                        Files.size(file.getValue())));
             } else {
                 regular.add(file.getKey());
             }
@@ -261,18 +261,5 @@ final class Push {
 
     private URI api(String path) {
         return client.address("/api/models/" + repository.name() + path);
-    }
-
-    private static String sha256(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            byte[] buffer = new byte[1 << 20];
-            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                digest.update(buffer, 0, count);
-            }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java runtime has SHA-256", e);
-        }
     }
 }

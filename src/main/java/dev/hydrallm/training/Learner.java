@@ -30,6 +30,7 @@ public interface Learner extends AutoCloseable {
      * One optimizer step.
      *
      * @param number of the step from 1, for AdamW's bias correction
+     * @param weightDecay of matrices; norms and biases do not decay
      * @param maxGradientNorm gradients are scaled down to this norm over all parameters; infinity leaves them
      */
     record Update(

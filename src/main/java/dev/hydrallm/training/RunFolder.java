@@ -15,8 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeSet;
-import java.util.stream.Collectors;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +27,11 @@ public final class RunFolder implements AutoCloseable {
     private static final String RUN = "run.json";
     private static final String LOCK = "run.lock";
     private static final String METRICS = "metrics.jsonl";
+    /** Of {@code run.json}: no part of what was asked for, so that a run may go on elsewhere. */
+    private static final String COMPUTED = "computed on";
+
+    private static final String THEN = ", then ";
+
     private static final JsonMapper JSON =
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
@@ -35,11 +39,13 @@ public final class RunFolder implements AutoCloseable {
     private final Map<String, String> identity;
     private final boolean known;
     private final FileChannel lock;
+    private String computed;
 
-    private RunFolder(Path path, Map<String, String> identity, boolean known, FileChannel lock) {
+    private RunFolder(Path path, Map<String, String> identity, boolean known, String computed, FileChannel lock) {
         this.path = path;
         this.identity = identity;
         this.known = known;
+        this.computed = computed;
         this.lock = lock;
     }
 
@@ -70,23 +76,35 @@ public final class RunFolder implements AutoCloseable {
         try {
             // Another run that did nothing yet, say because it was too large for the device, is not in the way.
             boolean known = Files.isRegularFile(run) && (resume == Resume.REQUIRED || hasBegun(path));
+            String computed = "";
             if (known) {
-                requireSame(path, read(run), identity);
+                Map<String, String> held = read(run);
+                computed = Objects.requireNonNullElse(held.remove(COMPUTED), "");
+                requireSame(path, held, identity);
             }
             if (known && resume == Resume.NEVER) {
                 throw new IllegalArgumentException(path
                         + " holds this run already, and --resume never forbids to go on: choose another --output-dir");
             }
+            RunFolder folder = new RunFolder(path, new LinkedHashMap<>(identity), known, computed, lock);
             if (!known) {
-                Path unfinished = path.resolve(RUN + ".unfinished");
-                Files.write(unfinished, JSON.writeValueAsBytes(identity));
-                Files.move(unfinished, run, StandardCopyOption.ATOMIC_MOVE);
+                folder.write();
             }
-            return new RunFolder(path, new LinkedHashMap<>(identity), known, lock);
+            return folder;
         } catch (IOException | RuntimeException e) {
             lock.close();
             throw e;
         }
+    }
+
+    private void write() throws IOException {
+        Map<String, String> content = new LinkedHashMap<>(identity);
+        if (!computed.isEmpty()) {
+            content.put(COMPUTED, computed);
+        }
+        Path unfinished = path.resolve(RUN + ".unfinished");
+        Files.write(unfinished, JSON.writeValueAsBytes(content));
+        Files.move(unfinished, path.resolve(RUN), StandardCopyOption.ATOMIC_MOVE);
     }
 
     /** Whether there is anything of a run that another one would spoil. */
@@ -123,17 +141,10 @@ public final class RunFolder implements AutoCloseable {
     }
 
     private static void requireSame(Path path, Map<String, String> held, Map<String, String> wanted) {
-        TreeSet<String> names = new TreeSet<>(held.keySet());
-        names.addAll(wanted.keySet());
-        String different = names.stream()
-                .filter(name -> !Objects.equals(held.get(name), wanted.get(name)))
-                .map(name -> name + " was " + held.getOrDefault(name, "not given") + " and is "
-                        + wanted.getOrDefault(name, "not given"))
-                .collect(Collectors.joining("; "));
-        if (!different.isEmpty()) {
+        Differences.of(held, wanted).ifPresent(different -> {
             throw new IllegalArgumentException(path + " holds another run (" + different
                     + "): choose another --output-dir, or give the same options to go on with it");
-        }
+        });
     }
 
     private static void requireOurs(Path path) throws IOException {
@@ -158,6 +169,27 @@ public final class RunFolder implements AutoCloseable {
     /** What was asked for, by option. */
     public Map<String, String> identity() {
         return identity;
+    }
+
+    /** What computed the steps so far, one after the other; empty where nobody said so. */
+    String computed() {
+        return computed;
+    }
+
+    /**
+     * Notes what computes the steps to come, on which the last digits of the result depend.
+     *
+     * @return what computed the last ones, if that was something else
+     */
+    public Optional<String> computes(String how) throws IOException {
+        String before = computed;
+        String last = before.substring(before.lastIndexOf(THEN) < 0 ? 0 : before.lastIndexOf(THEN) + THEN.length());
+        if (last.equals(how)) {
+            return Optional.empty();
+        }
+        computed = before.isEmpty() ? how : before + THEN + how;
+        write();
+        return Optional.of(last).filter(each -> !each.isEmpty());
     }
 
     /** Whether the run was begun by an earlier process. */

@@ -14,8 +14,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -66,7 +64,7 @@ final class StateCache implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // the opened cache owns the arena and closes it
     static StateCache open(Path folder, String key, Samples samples, int bytesPerToken, Consumer<String> notices)
             throws IOException {
-        byte[] digest = sha256(key);
+        byte[] digest = Sha256.digest().digest(key.getBytes(StandardCharsets.UTF_8));
         Files.createDirectories(folder);
         Path file = folder.resolve(HexFormat.of().formatHex(digest, 0, 8) + ".states");
         long[] begins = new long[samples.count() + 1];
@@ -144,14 +142,6 @@ final class StateCache implements AutoCloseable {
         ByteBuffer found = ByteBuffer.allocate(HEADER);
         channel.read(found, 0);
         return Arrays.equals(found.array(), header);
-    }
-
-    private static byte[] sha256(String text) {
-        try {
-            return MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     /** The states of a batch: from the file if all are there, else from the base, and from then on in the file. */

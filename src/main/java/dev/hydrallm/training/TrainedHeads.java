@@ -56,6 +56,9 @@ public record TrainedHeads(DraftLayout layout, DType dtype, String base) {
 
     private Map<String, Object> facts(RunFolder folder) throws IOException {
         Map<String, Object> training = new LinkedHashMap<>(folder.identity());
+        if (!folder.computed().isEmpty()) {
+            training.put("computed_on", folder.computed());
+        }
         List<JsonNode> lines = MetricsLog.lines(folder.metrics());
         for (String name : List.of("loss", "eval_loss")) {
             lines.reversed().stream()

@@ -9,7 +9,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +30,8 @@ public final class Trainer {
     private final BatchPlan plan;
     private final long steps;
     private final Snapshots snapshots;
-    private @Nullable Samples held;
+    private final HeadLosses losses;
+    private @Nullable HeldOut held;
     private @Nullable StateCache cache;
 
     /**
@@ -97,11 +97,12 @@ public final class Trainer {
         this.plan = BatchPlan.of(samples, options);
         this.steps = options.steps(plan);
         this.snapshots = new Snapshots(folder.path());
+        this.losses = new HeadLosses(options, learner.heads());
     }
 
     /** Measures these now and then, which the heads do not learn from. */
     public Trainer holdingOut(Samples others) {
-        this.held = others;
+        this.held = new HeldOut(others, options.batchSize());
         return this;
     }
 
@@ -210,7 +211,7 @@ public final class Trainer {
             long start = System.nanoTime();
             List<int[]> places = plan.step(step);
             List<List<Sample>> batches = places.stream().map(Trainer.this::read).toList();
-            double[] weights = weights(batches);
+            double[] weights = losses.weights(batches);
             List<HeadSums> sums = List.of();
             long tokens = 0;
             for (int i = 0; i < batches.size(); i++) {
@@ -253,7 +254,7 @@ public final class Trainer {
             listener.progress(new Progress(
                     step,
                     steps,
-                    loss(sums),
+                    losses.sum(sums),
                     sums.stream().map(head -> head.top(1)).toList(),
                     tokens / Math.max(1e-9, seconds),
                     each * (steps - step)));
@@ -263,7 +264,7 @@ public final class Trainer {
             log.add(new StepMetrics(
                             step,
                             plan.epochs(step),
-                            loss(open.heads()),
+                            losses.sum(open.heads()),
                             rate(),
                             gradientNorm,
                             open.tokens(),
@@ -273,11 +274,11 @@ public final class Trainer {
             open = Window.EMPTY;
         }
 
-        private void logEvaluation(Samples others) throws IOException {
-            List<HeadSums> sums = measure(others);
+        private void logEvaluation(HeldOut others) throws IOException {
+            List<HeadSums> sums = others.measure(learner);
             ObjectNode line = JsonNodeFactory.instance.objectNode();
             line.put("step", step);
-            line.put("eval_loss", loss(sums));
+            line.put("eval_loss", losses.sum(sums));
             StepMetrics.putHeads(line, "eval_", sums);
             log.add(line);
         }
@@ -289,39 +290,5 @@ public final class Trainer {
 
     private List<Sample> read(int[] places) {
         return Arrays.stream(places).mapToObj(samples::get).toList();
-    }
-
-    /** Each head's weight ÷ its labels in the whole step. */
-    private double[] weights(List<List<Sample>> batches) {
-        double[] weights = new double[learner.heads()];
-        for (int k = 0; k < weights.length; k++) {
-            int head = k;
-            long labels = batches.stream()
-                    .flatMap(List::stream)
-                    .mapToLong(sample -> sample.labels(head))
-                    .sum();
-            weights[k] = labels == 0 ? 0 : options.weight(k) / labels;
-        }
-        return weights;
-    }
-
-    private double loss(List<HeadSums> sums) {
-        return IntStream.range(0, sums.size())
-                .mapToDouble(k -> options.weight(k) * sums.get(k).meanLoss())
-                .sum();
-    }
-
-    private List<HeadSums> measure(Samples others) {
-        List<HeadSums> sums = List.of();
-        for (int from = 0; from < others.count(); from += options.batchSize()) {
-            List<Sample> batch = IntStream.range(from, Math.min(others.count(), from + options.batchSize()))
-                    .mapToObj(others::get)
-                    .toList();
-            try (Learner.States states = learner.read(batch)) {
-                List<HeadSums> more = learner.measure(batch, states);
-                sums = sums.isEmpty() ? more : Window.sum(sums, more);
-            }
-        }
-        return sums;
     }
 }

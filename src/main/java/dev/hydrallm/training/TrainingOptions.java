@@ -9,6 +9,7 @@ package dev.hydrallm.training;
  * @param maxSteps optimizer steps instead of {@code epochs}; 0 leaves it to these
  * @param learningRate its peak
  * @param warmupRatio share of the steps over which it rises to the peak
+ * @param weightDecay of matrices; norms and biases do not decay
  * @param maxGradientNorm gradients are scaled down to this norm; infinity leaves them
  * @param headLossDecay head k's loss counts this to the power of k: 1 for all alike, 0.8 in Medusa's paper
  * @param seed of the order of samples

@@ -149,6 +149,18 @@ class AnswerCommandsTest {
         assertRefusedAfterProgress(
                 eval("mtbench", "--questions", questions, "--output", output, "--model-id", "other"),
                 "holds answers of pycoder-hydra, not of other");
+        assertRefusedAfterProgress(
+                eval(
+                        "mtbench",
+                        "--questions",
+                        questions,
+                        "--output",
+                        output,
+                        "--max-new-tokens",
+                        7,
+                        "--num-choices",
+                        2),
+                "given with --max-new-tokens 6 --num-choices 2");
     }
 
     private static void assertRefusedAfterProgress(CliRun run, String part) {

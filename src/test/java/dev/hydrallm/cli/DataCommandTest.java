@@ -241,6 +241,9 @@ class DataCommandTest {
             assertRefused(
                     distill(server, input, output, "--endpoint-model", "other"),
                     "the answers are of fake, not of other");
+            assertRefused(
+                    distill(server, input, output, "--temperature", "0.2", "--max-tokens", "9"),
+                    "with other options (--max-tokens was not given and is 9; --temperature was 0.7 and is 0.2)");
             Files.writeString(output, "hello\n");
             assertThat(distill(server, input, output).err()).contains("answers.jsonl:1: no JSON");
         }

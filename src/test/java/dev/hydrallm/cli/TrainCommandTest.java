@@ -116,29 +116,15 @@ final class TrainCommandTest {
         assertThat(train(straight, "--max-steps", "30").exitCode()).isZero();
         Path output = folder.resolve("interrupted");
         Path log = folder.resolve("log");
-        Process child = new ProcessBuilder(Stream.concat(
-                                Stream.of(
-                                        Path.of(System.getProperty("java.home"), "bin", "java")
-                                                .toString(),
-                                        "--enable-native-access=ALL-UNNAMED",
-                                        "-DDJL_OFFLINE=true",
-                                        "-DOPT_OUT_TRACKING=true",
-                                        "-cp",
-                                        System.getProperty("java.class.path"),
-                                        Main.class.getName(),
-                                        "train"),
-                                Arrays.stream(arguments(output, "--max-steps", "30"))
-                                        .map(Object::toString))
-                        .toList())
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
+        Process child = CliRun.start(
+                log,
+                Stream.concat(Stream.of("train"), Arrays.stream(arguments(output, "--max-steps", "30")))
+                        .toArray());
         Path metrics = output.resolve("metrics.jsonl");
         while (child.isAlive() && (!Files.exists(metrics) || Files.size(metrics) == 0)) {
             Thread.sleep(5);
         }
-        // As Ctrl-C, which a shell has the processes that it starts in the background ignore.
-        new ProcessBuilder("kill", "-TERM", String.valueOf(child.pid())).start().waitFor();
+        CliRun.interrupt(child);
         assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(child.exitValue()).as(Files.readString(log)).isEqualTo(Cli.INTERRUPTED);
         assertThat(Files.readString(log)).contains("ending after this step", "stopped, and saved in " + output);
@@ -236,6 +222,20 @@ final class TrainCommandTest {
         CliRun other = train(folder.resolve("run"), "--max-steps", "1", "--seed", "2");
         assertThat(other.exitCode()).isEqualTo(Cli.FAILED);
         assertThat(other.err()).contains("holds another run (--seed was 42 and is 2)");
+    }
+
+    @Test
+    void whoGoesOnOnAnotherDeviceIsTold() throws IOException {
+        Path output = folder.resolve("run");
+        assertThat(train(output, "--max-steps", "2").err()).doesNotContain("from here on");
+        Path description = output.resolve("run.json");
+        String here = "a processor in single precision";
+        assertThat(description).content().contains(here);
+        Files.writeString(description, Files.readString(description).replace(here, "a GPU in bfloat16"));
+        CliRun elsewhere = train(output, "--max-steps", "2");
+        assertThat(elsewhere.exitCode()).as(elsewhere.err()).isZero();
+        assertThat(elsewhere.err()).contains("was computed on a GPU in bfloat16 so far, and from here on " + here);
+        assertThat(output.resolve("config.json")).content().contains("a GPU in bfloat16, then " + here);
     }
 
     @Test

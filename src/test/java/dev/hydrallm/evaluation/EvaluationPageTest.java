@@ -15,6 +15,7 @@ import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.WeightFormat;
 import java.io.StringReader;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -29,6 +30,11 @@ class EvaluationPageTest {
     private static final String EVIL = "a <b> & \"c\" 'd'\u0001\u001b[31m";
 
     private static ModelEvaluation model(String name, double speed, double perplexity, long bytes) {
+        return model(name, perplexity, bytes, speed, speed + 2);
+    }
+
+    private static ModelEvaluation model(String name, double perplexity, long bytes, Double... speeds) {
+        double speed = speeds[0];
         Profile profile = new Profile(
                 bytes,
                 bytes / 4,
@@ -39,7 +45,8 @@ class EvaluationPageTest {
                 List.of(List.of(0), List.of(0, 0), List.of(1)),
                 List.of(new GroupSize(TensorGroup.LAYERS, WeightFormat.INT8, 1000, 1016)));
         Perplexity foreseen = new Perplexity(100, Math.log(perplexity));
-        Summary once = Summary.of(speed, speed + 2);
+        Summary once =
+                Summary.of(Arrays.stream(speeds).mapToDouble(each -> each).toArray());
         Summary plain = Summary.of(speed / 2, speed / 2 + 1);
         RankHits hits = new RankHits(100, List.of(60L, 10L, 5L));
         return new ModelEvaluation(
@@ -55,7 +62,14 @@ class EvaluationPageTest {
                         new SpeedBenchmark.Line(
                                 1, Speculation.Extent.WHOLE, List.of(), plain, Summary.of(1), 1, 0.01, true),
                         new SpeedBenchmark.Line(
-                                4, Speculation.Extent.ADAPTIVE, List.of(), once, Summary.of(2, 2.1), 2.5, 0.02, true))),
+                                4,
+                                Speculation.Extent.ADAPTIVE,
+                                List.of(speeds),
+                                once,
+                                Summary.of(2, 2.1),
+                                2.5,
+                                0.02,
+                                true))),
                 new Measured<>(Map.of("python", new Compression(3, 0, 30, 12, List.of(4L, 3L, 5L)))),
                 Map.of("poems", new Measured<>(quality(EVIL))));
     }
@@ -154,6 +168,31 @@ class EvaluationPageTest {
         assertThat(Headline.of(List.of(model("A", 300, 4, 1000), model("B", 301, 3, 2000)))
                         .getFirst())
                 .startsWith("B and A are the fastest, the same within what repeats differ by; B: ");
+    }
+
+    @Test
+    void oneRepeatNamesNobodyTheFastest() {
+        ModelEvaluation once = model("A", 4, 1000, 300.0);
+        assertThat(Headline.of(List.of(once, model("B", 3, 2000, 400.0))).getFirst())
+                .isEqualTo("Which model is the fastest takes two repeats or more to say, and there was one.");
+        assertThat(Headline.of(List.of(once)).getFirst()).startsWith("A: 300 tokens/s");
+    }
+
+    @Test
+    void aSetThatNoAnswerWasWrittenToHasNoFigure() throws Exception {
+        ModelEvaluation model = model("A", 300, 4, 1000);
+        ModelEvaluation without = new ModelEvaluation(
+                model.name(),
+                model.source(),
+                model.profile(),
+                model.load(),
+                model.foresight(),
+                model.fidelity(),
+                model.heads(),
+                model.speed(),
+                new Measured<>(Map.of("long", new Compression(0, 2, 0, 0, List.of(0L, 0L)))),
+                model.quality());
+        assertThat(texts(parse(html(without)), "td")).containsSubsequence("A", "long", "0", "0", "0", "–", "–");
     }
 
     @Test

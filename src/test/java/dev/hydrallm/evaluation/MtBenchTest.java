@@ -55,7 +55,7 @@ class MtBenchTest {
 
     private List<Integer> run(Answerer model) throws IOException {
         List<Integer> done = new ArrayList<>();
-        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m")) {
+        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m", Map.of())) {
             bench(model, 1).run(QUESTIONS, answers, done::add);
         }
         return done;
@@ -64,7 +64,7 @@ class MtBenchTest {
     @Test
     void aLineHasTheFieldsOfFastChatAndMedusa() throws IOException {
         FakeAnswerer model = echo();
-        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m")) {
+        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m", Map.of())) {
             bench(model, 2).run(QUESTIONS.subList(0, 1), answers, done -> {});
         }
         JsonNode line = JSON.readTree(Files.readString(file()));
@@ -153,28 +153,52 @@ class MtBenchTest {
     @Test
     void whatIsNoFileOfThisModelsAnswersIsRefusedAndStays() throws IOException {
         run(echo());
-        assertThatThrownBy(() -> MtBenchAnswers.open(file(), "other"))
+        assertThatThrownBy(() -> MtBenchAnswers.open(file(), "other", Map.of()))
                 .hasMessageContainingAll(file().toString(), "holds answers of m, not of other", "--output");
         String foreign = "{\"question_id\": 3}\n{\"a\": 1}\n";
         Path other = Files.writeString(directory.resolve("other.jsonl"), foreign);
-        assertThatThrownBy(() -> MtBenchAnswers.open(other, "m")).hasMessageContainingAll("line 1", "no answer");
+        assertThatThrownBy(() -> MtBenchAnswers.open(other, "m", Map.of()))
+                .hasMessageContainingAll("line 1", "no answer");
         assertThat(other).hasContent(foreign);
         // Not even the only line of a file is taken for one that was torn.
         for (String line : List.of("notes", "{\"question_id\": 3, \"turns\": [\"?\"]}", "{\"name\": \"x")) {
             Path mine = Files.writeString(directory.resolve("mine"), line);
-            assertThatThrownBy(() -> MtBenchAnswers.open(mine, "m")).hasMessageContaining("mine, line 1: no ");
+            assertThatThrownBy(() -> MtBenchAnswers.open(mine, "m", Map.of()))
+                    .hasMessageContaining("mine, line 1: no ");
             assertThat(mine).hasContent(line);
         }
-        try (MtBenchAnswers first = MtBenchAnswers.open(file(), "m")) {
+        try (MtBenchAnswers first = MtBenchAnswers.open(file(), "m", Map.of())) {
             assertThat(first.all()).hasSize(3);
-            assertThatThrownBy(() -> MtBenchAnswers.open(file(), "m")).hasMessageContaining("another process");
+            assertThatThrownBy(() -> MtBenchAnswers.open(file(), "m", Map.of()))
+                    .hasMessageContaining("another process");
+        }
+    }
+
+    @Test
+    void answersUnderOtherOptionsAreNotGoneOnWith() throws IOException {
+        Map<String, String> options = Map.of("--max-new-tokens", "16");
+        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m", options)) {
+            bench(echo(), 1).run(QUESTIONS.subList(0, 1), answers, done -> {});
+        }
+        assertThat(JSON.readTree(Files.readString(file()))
+                        .path("options")
+                        .path("--max-new-tokens")
+                        .textValue())
+                .isEqualTo("16");
+        String before = Files.readString(file());
+        assertThatThrownBy(() -> MtBenchAnswers.open(file(), "m", Map.of("--max-new-tokens", "32")))
+                .hasMessageContainingAll(
+                        "holds answers given with --max-new-tokens 16, not with --max-new-tokens 32", "--output");
+        assertThat(file()).hasContent(before);
+        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m", options)) {
+            assertThat(answers.holds(7)).isTrue();
         }
     }
 
     @Test
     void aTurnWithoutRoomIsAnErrorAndTheNextQuestionsAreAnswered() throws IOException {
         run(new FakeAnswerer(10, (conversation, drafting) -> "fine"));
-        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m")) {
+        try (MtBenchAnswers answers = MtBenchAnswers.open(file(), "m", Map.of())) {
             assertThat(answers.all()).hasSize(3);
             assertThat(answers.all().getFirst().choices().getFirst().turns()).containsExactly("fine", "ERROR");
             List<MtBench.Line> summary = MtBench.summary(QUESTIONS, answers.all());

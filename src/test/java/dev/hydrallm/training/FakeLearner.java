@@ -212,4 +212,18 @@ final class FakeLearner implements Learner {
     public void close() {
         closed = true;
     }
+
+    /** All values, parameter by parameter. */
+    float[] values() {
+        FloatBuffer all = FloatBuffer.allocate(vocabulary * vocabulary * heads);
+        parameters().forEach(parameter -> export(parameter, Part.VALUE, all));
+        return all.array();
+    }
+
+    /** What heads that know nothing begin with. */
+    static void zeros(Parameter parameter, FloatBuffer into) {
+        while (into.hasRemaining()) {
+            into.put(0);
+        }
+    }
 }

@@ -6,7 +6,7 @@ import java.util.Random;
 import java.util.stream.IntStream;
 
 /** Samples in memory. */
-record FakeSamples(List<Sample> samples) implements Samples {
+public record FakeSamples(List<Sample> samples) implements Samples {
     /** Texts of a cycle of tokens from a seed's place on, of 5 to 20 tokens, two thirds of them labelled. */
     static FakeSamples random(int count, int vocabulary) {
         Random random = new Random(3);

@@ -191,6 +191,26 @@ final class PlanTest {
         assertThat(folder.resolve("none")).doesNotExist();
     }
 
+    /** Losses depend on it in their last digits only, and a GPU may be gone. */
+    @Test
+    void aRunMayGoOnOnAnotherDeviceWhichIsNoted() throws IOException {
+        Path run = folder.resolve("run");
+        Map<String, String> identity = Map.of("--seed", "1");
+        try (RunFolder open = RunFolder.open(run, identity, RunFolder.Resume.AUTO)) {
+            assertThat(open.computes("a GPU in bfloat16")).isEmpty();
+        }
+        Files.writeString(run.resolve("metrics.jsonl"), "{\"step\":1}\n");
+        try (RunFolder open = RunFolder.open(run, identity, RunFolder.Resume.REQUIRED)) {
+            assertThat(open.computes("a GPU in bfloat16")).isEmpty();
+            assertThat(open.computes("a processor in single precision")).contains("a GPU in bfloat16");
+        }
+        try (RunFolder open = RunFolder.open(run, identity, RunFolder.Resume.REQUIRED)) {
+            assertThat(open.computes("a processor in single precision")).isEmpty();
+            assertThat(open.computed()).isEqualTo("a GPU in bfloat16, then a processor in single precision");
+            assertThat(open.identity()).isEqualTo(identity);
+        }
+    }
+
     @Test
     void aTornLineOfTheMetricsIsCut() throws IOException {
         Path file = folder.resolve("metrics.jsonl");

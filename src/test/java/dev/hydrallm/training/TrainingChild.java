@@ -40,7 +40,7 @@ final class TrainingChild {
             if (states != null) {
                 trainer.keepingStates(states, "base");
             }
-            return trainer.run(TrainerTest::zeros, () -> false);
+            return trainer.run(FakeLearner::zeros, () -> false);
         }
     }
 

@@ -96,6 +96,11 @@ public record LearnerOptions(
         return new LearnerOptions(device, precision, tokens, threads, distillationWeight, chunkLogits);
     }
 
+    /** The same on so many threads of a processor. */
+    public LearnerOptions withThreads(int count) {
+        return new LearnerOptions(device, precision, contextLength, count, distillationWeight, chunkLogits);
+    }
+
     /** The same with this distillation weight. */
     public LearnerOptions withDistillation(double weight) {
         return new LearnerOptions(device, precision, contextLength, threads, weight, chunkLogits);

@@ -19,7 +19,12 @@ final class LearningLayout {
     private final List<Parameter> parameters = new ArrayList<>();
     private final int firstHead;
 
+    /** @throws IllegalArgumentException when such heads have nothing to learn, or the base has too few layers to fork */
     LearningLayout(Architecture shape, DraftLayout draft) {
+        if (draft.forkedLayers() > shape.layers()) {
+            throw new IllegalArgumentException(
+                    draft.forkedLayers() + " decoder layers cannot be forked from a base of " + shape.layers());
+        }
         this.shape = shape;
         this.draft = draft;
         layer();
@@ -35,6 +40,14 @@ final class LearningLayout {
         for (int k = 0; k < draft.heads(); k++) {
             head("medusa_head." + k + ".");
         }
+        if (parameters.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "there is nothing to learn without a head, or in heads that are the base's own last matrix");
+        }
+    }
+
+    DraftLayout draft() {
+        return draft;
     }
 
     private void head(String name) {

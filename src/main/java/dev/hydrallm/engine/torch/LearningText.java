@@ -20,8 +20,8 @@ final class LearningText {
      *
      * @param device as TorchScript names it, {@code cpu} or {@code cuda:0}
      */
-    static String of(
-            Architecture model, DraftLayout draft, LearningLayout layout, LearnerOptions options, String device) {
+    static String of(Architecture model, LearningLayout layout, LearnerOptions options, String device) {
+        DraftLayout draft = layout.draft();
         Map<String, Object> holes = new TreeMap<>();
         int group = model.heads() / model.kvHeads();
         holes.put("hidden", model.hiddenSize());

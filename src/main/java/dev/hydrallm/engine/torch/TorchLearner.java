@@ -57,6 +57,7 @@ public final class TorchLearner implements Learner {
      * @throws IllegalArgumentException when the options or heads ask for what the model or device cannot do
      */
     public static TorchLearner load(PackedModel model, DraftLayout heads, LearnerOptions options) {
+        LearningLayout layout = new LearningLayout(model.architecture(), heads);
         TorchNatives.load();
         JniUtils.setNumThreads(
                 options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors());
@@ -69,14 +70,14 @@ public final class TorchLearner implements Learner {
                 .in(precision);
         int context = ModelEngine.contextLength(model, engine);
         TorchSetting setting = options.device() instanceof Device.Cuda gpu
-                ? ofGpu(model, heads, options, engine, gpu, context)
+                ? ofGpu(model, layout, options, engine, gpu, context)
                 : TorchSetting.ofProcessor(model, ActivationRange.ofProcessor());
-        return new TorchLearner(model, heads, options, context, setting);
+        return new TorchLearner(model, layout, options, context, setting);
     }
 
     private static TorchSetting ofGpu(
             PackedModel model,
-            DraftLayout heads,
+            LearningLayout layout,
             LearnerOptions options,
             EngineOptions engine,
             Device.Cuda gpu,
@@ -84,12 +85,11 @@ public final class TorchLearner implements Learner {
         TorchSetting setting = TorchSetting.ofGpu(model, engine, gpu, context);
         try {
             Arithmetic arithmetic = setting.arithmetic();
-            Architecture shape = model.architecture();
             LearningMemory.of(
                             MemoryPlan.of(MemoryPlan.Model.of(model), engine, context, arithmetic),
-                            shape,
-                            heads,
-                            new LearningLayout(shape, heads).parameters(),
+                            model.architecture(),
+                            layout.draft(),
+                            layout.parameters(),
                             options,
                             arithmetic)
                     .check(setting.scriptDevice(), Cuda.load().memory());
@@ -100,36 +100,25 @@ public final class TorchLearner implements Learner {
         }
     }
 
-    TorchLearner(PackedModel model, DraftLayout heads, LearnerOptions options, int context, TorchSetting setting) {
-        this.draft = heads;
+    TorchLearner(PackedModel model, LearningLayout layout, LearnerOptions options, int context, TorchSetting setting) {
+        this.draft = layout.draft();
         this.context = context;
         device = setting.scriptDevice();
         Architecture shape = model.architecture();
-        LearningLayout layout = new LearningLayout(shape, heads);
-        if (layout.parameters().isEmpty()) {
-            throw new IllegalArgumentException(
-                    "there is nothing to learn without a head, or in heads that are the base's own last matrix");
-        }
-        if (heads.forkedLayers() > shape.layers()) {
-            throw new IllegalArgumentException(
-                    heads.forkedLayers() + " decoder layers cannot be forked from a base of " + shape.layers());
-        }
         vocabulary = shape.vocabSize();
         boolean gpu = setting.device().isGpu();
         long logits = options.logitsAtOnce(gpu ? LearnerOptions.GPU_CHUNK : LearnerOptions.PROCESSOR_CHUNK);
         chunk = Math.clamp(logits / vocabulary, 1, Integer.MAX_VALUE);
         base = new FrozenBase(
                 model,
-                heads,
+                draft,
                 options.distills() ? FrozenBase.Finals.WANTED : FrozenBase.Finals.UNWANTED,
                 setting,
                 context);
         manager = setting.manager();
         processor = manager.newSubManager(ai.djl.Device.cpu());
         script = Script.compile(
-                manager,
-                LearningText.CLASS_NAME,
-                LearningText.of(shape, heads, layout, options, setting.scriptDevice()));
+                manager, LearningText.CLASS_NAME, LearningText.of(shape, layout, options, setting.scriptDevice()));
         try {
             DataType type =
                     options.precision() == LearnerOptions.Precision.DOUBLE ? DataType.FLOAT64 : DataType.FLOAT32;
@@ -138,7 +127,7 @@ public final class TorchLearner implements Learner {
                     Rotary.table(shape, context, context),
                     new Shape(context, shape.headDim() / 2, 2),
                     DataType.FLOAT32));
-            lmHead = heads.sharedLmHead() || options.distills()
+            lmHead = draft.sharedLmHead() || options.distills()
                     ? LanguageModelHead.load(model, manager, script, values)
                     : values.keep(manager.create(new Shape(0), DataType.FLOAT32));
         } catch (RuntimeException e) {

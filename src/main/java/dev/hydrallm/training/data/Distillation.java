@@ -8,11 +8,12 @@ import dev.hydrallm.prompt.Message;
 import dev.hydrallm.prompt.Tokenizer;
 import dev.hydrallm.prompt.Transcript;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -52,6 +53,17 @@ public final class Distillation {
      */
     public record Result(long answered, long earlier, long skipped, long refused) {}
 
+    /**
+     * Where answers go.
+     *
+     * @param options that they depend on, by name: a file with answers under others is not gone on with
+     */
+    public record Output(Path file, Map<String, String> options) {
+        public Output {
+            options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
+        }
+    }
+
     /** Who is told. */
     public interface Listener {
         /** How many documents are done with, of all. */
@@ -65,6 +77,7 @@ public final class Distillation {
     private final ChatTemplate template;
     private final Optional<Continuation> continuation;
     private final DistilledFile out;
+    private final Map<String, String> options;
     private final Listener listener;
     private final long all;
     private final AtomicLong done = new AtomicLong();
@@ -79,12 +92,14 @@ public final class Distillation {
             ChatTemplate template,
             Optional<Continuation> continuation,
             DistilledFile out,
+            Map<String, String> options,
             Listener listener,
             long all) {
         this.generator = generator;
         this.template = template;
         this.continuation = continuation;
         this.out = out;
+        this.options = options;
         this.listener = listener;
         this.all = all;
     }
@@ -103,14 +118,15 @@ public final class Distillation {
             ChatTemplate template,
             Optional<Continuation> continuation,
             List<Inputs.Source> sources,
-            Path output,
+            Output output,
             int parallel,
             long most,
             Listener listener)
             throws IOException {
-        try (DistilledFile out = DistilledFile.open(output, generator.model())) {
-            Distillation distillation =
-                    new Distillation(generator, template, continuation, out, listener, Math.min(most, count(sources)));
+        try (DistilledFile out =
+                DistilledFile.open(output.file(), new DistilledFile.Asked(generator.model(), output.options()))) {
+            Distillation distillation = new Distillation(
+                    generator, template, continuation, out, output.options(), listener, Math.min(most, count(sources)));
             distillation.readAll(sources, parallel, most);
             return new Result(
                     distillation.answered.get(),
@@ -147,7 +163,7 @@ public final class Distillation {
                                 throw new Enough();
                             }
                             Optional<Question> question = entry instanceof Entry.Found found
-                                    ? question(found.document(), number[0])
+                                    ? Question.of(found.document(), number[0], continuation)
                                     : Optional.empty();
                             number[0]++;
                             if (question.isEmpty()) {
@@ -186,50 +202,6 @@ public final class Distillation {
         listener.done(done.incrementAndGet(), all);
     }
 
-    /** What is asked of the model for a document. */
-    private sealed interface Question {
-        String id();
-
-        long number();
-    }
-
-    private record Turns(String id, long number, List<Message> messages) implements Question {}
-
-    private record Beginning(String id, long number, String text, int[] ids) implements Question {}
-
-    /** Empty for a document that asks nothing. */
-    private Optional<Question> question(Document document, long number) {
-        if (continuation.isPresent()) {
-            return document instanceof Document.Text text && text.edges().contains(Document.Edge.BEGIN)
-                    ? beginning(text.text(), continuation.get(), number)
-                    : Optional.empty();
-        }
-        if (!(document instanceof Document.Dialogue dialogue)
-                || dialogue.messages().stream()
-                        .noneMatch(message -> message.role().equals(Message.USER))) {
-            return Optional.empty();
-        }
-        List<Message> asked = dialogue.messages().stream()
-                .filter(message -> !message.role().equals(Message.ASSISTANT))
-                .toList();
-        return Optional.of(new Turns(id(number, asked.toString()), number, asked));
-    }
-
-    private static Optional<Question> beginning(String text, Continuation wanted, long number) {
-        int[] all = wanted.tokenizer().encode(text);
-        int[] ids = Arrays.copyOf(all, Math.min(all.length, wanted.tokens()));
-        String given = wanted.tokenizer().decode(ids);
-        return given.isEmpty()
-                ? Optional.empty()
-                : Optional.of(new Beginning(id(number, Arrays.toString(ids)), number, given, ids));
-    }
-
-    /** The same document at the same place has the same. */
-    private static String id(long number, String content) {
-        return number + "-"
-                + TokenLayout.sha256(content.getBytes(StandardCharsets.UTF_8)).substring(0, 12);
-    }
-
     private void ask(Question question) {
         if (failure.get() != null) {
             return;
@@ -237,8 +209,8 @@ public final class Distillation {
         try {
             out.add(
                     switch (question) {
-                        case Turns turns -> answerTurns(turns);
-                        case Beginning beginning -> complete(beginning);
+                        case Question.Turns turns -> answerTurns(turns);
+                        case Question.Beginning beginning -> complete(beginning);
                     });
             answered.incrementAndGet();
         } catch (Generator.RefusedException e) {
@@ -250,7 +222,7 @@ public final class Distillation {
     }
 
     /** Answers question after question, each with what it answered before. */
-    private ObjectNode answerTurns(Turns turns) {
+    private ObjectNode answerTurns(Question.Turns turns) {
         List<Message> said = new ArrayList<>();
         Transcript.Finish finish = Transcript.Finish.WHOLE;
         for (Message message : turns.messages()) {
@@ -270,7 +242,7 @@ public final class Distillation {
         return sample;
     }
 
-    private ObjectNode complete(Beginning beginning) {
+    private ObjectNode complete(Question.Beginning beginning) {
         Generator.Answer answer = generator.complete(beginning.text(), beginning.ids(), beginning.number());
         ObjectNode sample = sample(beginning, answer.finish())
                 .put("prompt", beginning.text())
@@ -285,9 +257,11 @@ public final class Distillation {
     }
 
     private ObjectNode sample(Question question, Transcript.Finish finish) {
-        return JSON.createObjectNode()
+        ObjectNode sample = JSON.createObjectNode()
                 .put("id", question.id())
                 .put("model", generator.model())
                 .put("finish_reason", finish == Transcript.Finish.WHOLE ? "stop" : "length");
+        sample.set("options", JSON.valueToTree(options));
+        return sample;
     }
 }

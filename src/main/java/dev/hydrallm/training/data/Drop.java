@@ -2,8 +2,8 @@ package dev.hydrallm.training.data;
 
 /** Why a document gives nothing to learn from. */
 public enum Drop {
-    NO_JSON("a line that is no JSON"),
-    TOO_LONG("a line of more than 64 MiB"),
+    NO_JSON("a line or element that is no JSON"),
+    TOO_LONG("a line or element of more than 64 MiB"),
     NO_CONVERSATION("neither conversations, messages, text nor prompt and completion"),
     BAD_MESSAGE("a message without a role or a text"),
     UNKNOWN_ROLE("a role other than system, user and assistant"),

@@ -1,35 +1,46 @@
 package dev.hydrallm.training.data;
 
 import com.fasterxml.jackson.core.JsonLocation;
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** An array of objects, or an object a line. */
+/** An array of objects, or an object a line. One that is no JSON, but the first, is dropped alone. */
 final class JsonReader {
-    private static final int LONGEST_LINE = 64 << 20;
+    /** Bytes of a line or an element. */
+    private static final int LONGEST = 64 << 20;
+
     private static final int[] BYTE_ORDER_MARK = {0xEF, 0xBB, 0xBF};
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
 
     static {
         JSON.getFactory()
-                .setStreamReadConstraints(StreamReadConstraints.builder()
-                        .maxStringLength(LONGEST_LINE)
-                        .build());
+                .setStreamReadConstraints(
+                        StreamReadConstraints.builder().maxStringLength(LONGEST).build());
+    }
+
+    /** What stands for one object. */
+    private record Part(ObjectReader reader, String complaint) {
+        static final Part LINE = new Part(JSON.reader(), "the first line is no JSON (an object must be on one line)");
+        /** Two of them without a comma between are none. */
+        static final Part ELEMENT =
+                new Part(JSON.reader(DeserializationFeature.FAIL_ON_TRAILING_TOKENS), "the first element is no JSON");
     }
 
     private final Path file;
     private final DocumentReader.Sink sink;
+    private boolean anyJson;
 
     JsonReader(Path file, DocumentReader.Sink sink) {
         this.file = file;
@@ -74,58 +85,65 @@ final class JsonReader {
     }
 
     private void array(InputStream in, long begin) throws IOException {
-        try (JsonParser parser = JSON.getFactory().createParser(in)) {
-            try {
-                parser.nextToken();
-                for (long number = 1; parser.nextToken() != JsonToken.END_ARRAY; number++) {
-                    if (parser.currentToken() == null) {
-                        throw new DataFormatException(file + ": the array is not closed at byte "
-                                + (begin + parser.currentLocation().getByteOffset()) + ": is the file whole?");
-                    }
-                    JsonNode json = JSON.readTree(parser);
-                    sink.take(JsonDocuments.read(json, file + " #" + number));
-                }
-            } catch (JsonProcessingException e) {
-                throw new DataFormatException(
-                        file + ": no JSON at byte " + (begin + offset(e, parser.currentLocation())) + ": "
-                                + e.getOriginalMessage(),
-                        e);
+        ArrayElements elements = new ArrayElements(file, in, begin, LONGEST);
+        for (long number = 1; ; number++) {
+            Optional<ArrayElements.Element> element = elements.next();
+            if (element.isEmpty()) {
+                return;
+            }
+            String place = file + " #" + number;
+            if (element.get().isBlank()) {
+                sink.take(new Entry.Bad(Drop.NO_JSON, place));
+            } else {
+                take(element.get().bytes(), place, Part.ELEMENT, element.get().begin());
             }
         }
     }
 
     private void lines(InputStream in, long begin) throws IOException {
-        boolean anyJson = false;
         for (long number = 1; ; number++) {
             @Nullable ByteArrayOutputStream line = line(in);
             if (line == null) {
                 return;
             }
-            String place = file + ":" + number;
-            if (line.size() > LONGEST_LINE) {
-                sink.take(new Entry.Bad(Drop.TOO_LONG, place));
-            } else if (!line.toString(StandardCharsets.ISO_8859_1).isBlank()) {
-                try {
-                    sink.take(JsonDocuments.read(JSON.readTree(line.toByteArray()), place));
-                    anyJson = true;
-                } catch (JsonProcessingException e) {
-                    if (!anyJson) {
-                        throw new DataFormatException(
-                                file + ": the first line is no JSON at byte "
-                                        + (begin + offset(e, JsonLocation.NA)) + ": "
-                                        + e.getOriginalMessage() + " (an object must be on one line)",
-                                e);
-                    }
-                    sink.take(new Entry.Bad(Drop.NO_JSON, place));
-                }
+            if (!line.toString(StandardCharsets.ISO_8859_1).isBlank()) {
+                take(line.toByteArray(), file + ":" + number, Part.LINE, begin);
             }
         }
     }
 
+    /**
+     * Takes one object.
+     *
+     * @param begin where it begins, if it is the first
+     * @throws DataFormatException when the first is no JSON: then the file is none
+     */
+    private void take(byte[] json, String place, Part part, long begin) throws IOException {
+        if (json.length > LONGEST) {
+            sink.take(new Entry.Bad(Drop.TOO_LONG, place));
+            return;
+        }
+        JsonNode node;
+        try {
+            node = part.reader.readTree(json);
+        } catch (JsonProcessingException e) {
+            if (!anyJson) {
+                throw new DataFormatException(
+                        file + ": " + part.complaint + " at byte " + (begin + offset(e)) + ": "
+                                + e.getOriginalMessage(),
+                        e);
+            }
+            sink.take(new Entry.Bad(Drop.NO_JSON, place));
+            return;
+        }
+        anyJson = true;
+        sink.take(JsonDocuments.read(node, place));
+    }
+
     /** Where it went wrong; what is refused for its size has no place. */
-    private static long offset(JsonProcessingException e, JsonLocation reached) {
+    private static long offset(JsonProcessingException e) {
         @Nullable JsonLocation place = e.getLocation();
-        return Math.max(0, (place == null ? reached : place).getByteOffset());
+        return place == null ? 0 : Math.max(0, place.getByteOffset());
     }
 
     /** The next line; of one that is too long its beginning; null at the end. */
@@ -136,7 +154,7 @@ final class JsonReader {
         }
         ByteArrayOutputStream line = new ByteArrayOutputStream(256);
         for (; b >= 0 && b != '\n'; b = in.read()) {
-            if (line.size() <= LONGEST_LINE) {
+            if (line.size() <= LONGEST) {
                 line.write(b);
             }
         }

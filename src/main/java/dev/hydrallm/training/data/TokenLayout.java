@@ -1,10 +1,10 @@
 package dev.hydrallm.training.data;
 
+import dev.hydrallm.training.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 
@@ -80,7 +80,7 @@ record TokenLayout(
 
     /** What the fingerprint begins with. */
     MessageDigest digestOfHead() {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         digest.update(head(), 0, COVERED);
         return digest;
     }
@@ -127,18 +127,5 @@ record TokenLayout(
     /** Whether a file with these first bytes is meant as a token file. */
     static boolean begins(byte[] bytes) {
         return bytes.length >= MAGIC.length && Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length);
-    }
-
-    static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    /** SHA-256 in hexadecimal. */
-    static String sha256(byte[] bytes) {
-        return HexFormat.of().formatHex(sha256().digest(bytes));
     }
 }

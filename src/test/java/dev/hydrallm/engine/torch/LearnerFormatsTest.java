@@ -190,8 +190,12 @@ class LearnerFormatsTest {
         }
         TorchNatives.load();
         try (PackedModel model = PackedModel.open(folder);
-                TorchLearner learner =
-                        new TorchLearner(model, draft, LearnerOptions.on(Device.CPU), 64, base.setting(model))) {
+                TorchLearner learner = new TorchLearner(
+                        model,
+                        new LearningLayout(shape, draft),
+                        LearnerOptions.on(Device.CPU),
+                        64,
+                        base.setting(model))) {
             Parameter head = learner.parameters().getFirst();
             learner.set(head, Learner.Part.VALUE, FloatBuffer.wrap(lmHead(model)));
             double loss = 0;
