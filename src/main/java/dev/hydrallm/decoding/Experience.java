@@ -36,8 +36,9 @@ final class Experience {
 
     /** What all sequences of a kind learn together. */
     static final class Usual {
-        private static final int SOONEST_TRIAL = 8;
-        private static final int LATEST_TRIAL = 512;
+        private static final int SOONEST_TRIAL = 64;
+        private static final int NEW_STEPS = 128;
+        private static final int LATEST_TRIAL = 1024;
 
         final Calibration calibration;
         final DraftYield expected;
@@ -52,6 +53,7 @@ final class Experience {
             }
         };
 
+        private int newSteps = NEW_STEPS;
         private int trialInterval = SOONEST_TRIAL;
         private int untilTrial = SOONEST_TRIAL;
 
@@ -60,6 +62,12 @@ final class Experience {
             calibration = new Calibration(tree.depth());
             expected = DraftYield.assumed(tree.depth());
             heads = tree.depth();
+        }
+
+        /** Counts a step; whether nobody knows yet when drafts pass: no use to decide anything. */
+        boolean isNew() {
+            newSteps = Math.max(-1, newSteps - 1);
+            return newSteps >= 0;
         }
 
         /** Counts a step without a trial; whether it is time for one. */

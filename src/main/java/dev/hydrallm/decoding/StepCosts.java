@@ -1,8 +1,9 @@
 package dev.hydrallm.decoding;
 
 /**
- * What the steps of a sequence that runs alone cost on one engine, ns: a plain step, a forward over two nodes and more, by their number, and
- * drafting, by the number of heads. The latter two are taken for lines, so what was measured of some sizes tells of all.
+ * What the steps of a sequence that runs alone cost on one engine, ns: a plain step among others, and a forward by its nodes and drafting
+ * by its heads where every step drafts. The latter two are taken for lines, so what was measured of some sizes tells of all. A forward
+ * over the root alone is dearer there than a plain step: what drafts left the caches to the weights of its own.
  *
  * <p>All share one scale: what makes a step slower, a longer context or a busy neighbour, makes steps of every size slower, so what was
  * measured of one size counts for those that did not run lately.
@@ -21,7 +22,12 @@ final class StepCosts {
     /** How long the cost of a plain step is believed without running some in a row, and how many of them. */
     private static final int STEPS_BETWEEN_PLAIN = 256;
 
-    private static final int PLAIN_RUN = 4;
+    private static final int PLAIN_RUN = 5;
+
+    /** Plain steps behind drafts, and steps with drafts behind plain ones, that are not counted. */
+    private static final int UNSETTLED_PLAIN = 2;
+
+    private static final int UNSETTLED_DRAFTED = 4;
 
     private final Measured plain = new Measured();
     private final Measured verify = new Measured();
@@ -29,6 +35,10 @@ final class StepCosts {
     private double scale;
     private int steps;
     private int plainInARow;
+    private int draftedInARow;
+    /** Whether the last step asked heads, for the next one. */
+    private boolean drafted;
+
     private int lastPlainRun;
     private boolean alone = true;
 
@@ -44,17 +54,26 @@ final class StepCosts {
         DRAFTED
     }
 
-    /** A forward of the base over so many nodes. The first plain one in a row is not counted: what was drafted before is in its way. */
+    /**
+     * A forward of the base over so many nodes. The first plain ones in a row, and the first behind drafts, are not counted: the others
+     * left the caches as they need them.
+     */
     void verified(int nodes, long nanos) {
         alone = true;
         steps++;
-        plainInARow = nodes == PLAIN ? plainInARow + 1 : 0;
-        if (nodes > PLAIN) {
+        if (drafted) {
+            plainInARow = 0;
+        } else {
+            plainInARow++;
+            draftedInARow = 0;
+        }
+        if (draftedInARow > UNSETTLED_DRAFTED) {
             add(verify, nodes, nanos);
-        } else if (plainInARow > 1) {
+        } else if (plainInARow > UNSETTLED_PLAIN) {
             add(plain, PLAIN, nanos);
         }
-        if (plainInARow == PLAIN_RUN) {
+        drafted = false;
+        if (plainInARow >= PLAIN_RUN) {
             lastPlainRun = steps;
         }
     }
@@ -63,6 +82,7 @@ final class StepCosts {
     void shared() {
         alone = false;
         plainInARow = 0;
+        draftedInARow = 0;
     }
 
     /** Whether the last step was one sequence's alone, so that the next is likely to be measured too. */
@@ -72,8 +92,11 @@ final class StepCosts {
 
     /** A commit with the draft layers' pass over the accepted path, and so many heads. */
     void drafted(int heads, long nanos) {
-        plainInARow = 0;
-        add(draft, heads, nanos);
+        drafted = true;
+        draftedInARow++;
+        if (draftedInARow > UNSETTLED_DRAFTED) {
+            add(draft, heads, nanos);
+        }
     }
 
     private void add(Measured kind, int size, long nanos) {
@@ -104,9 +127,14 @@ final class StepCosts {
         return steps - lastPlainRun >= STEPS_BETWEEN_PLAIN;
     }
 
-    /** A forward over so many nodes. */
+    /** A step without drafts among others. */
+    double plain() {
+        return scale * plain.ofScale.at(PLAIN);
+    }
+
+    /** A forward over so many nodes, between drafts. */
     double verify(int nodes) {
-        return scale * (nodes == PLAIN ? plain : verify).ofScale.at(nodes);
+        return scale * verify.ofScale.at(nodes);
     }
 
     /** Drafting by so many heads, 1 at least. */

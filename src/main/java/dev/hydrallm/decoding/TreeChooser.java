@@ -13,13 +13,16 @@ import java.util.BitSet;
  * tokens, ever more seldom while it does not.
  */
 final class TreeChooser {
-    /** The heads in use are left only for a number that is better by this factor: estimates are noisy. */
+    /**
+     * The heads in use are left only for a number that is better by this factor: estimates are noisy. Back from plain steps it
+     * takes no more than being better, for in a trial, which is short, steps take longer than in a row.
+     */
     private static final double CLEARLY = 1.05;
 
     /** And the whole tree for a part of it: a device has to be told of every new shape. */
     private static final double WORTH_A_SHAPE = 1.02;
 
-    private static final int TRIAL_STEPS = 4;
+    private static final int TRIAL_STEPS = 24;
 
     /** Nodes of the steps that are there to be measured, in turns. */
     private static final int[] MEASURED_NODES = {8, 2};
@@ -83,7 +86,7 @@ final class TreeChooser {
             mode = Mode.MEASURE;
             return unknown == StepCosts.Unknown.PLAIN && costs.alone() ? 0 : tree.depth();
         }
-        if (trialSteps > 0) {
+        if (usual.isNew() || trialSteps > 0) {
             return trialStep();
         }
         int before = heads;
@@ -106,7 +109,7 @@ final class TreeChooser {
     }
 
     private int trialStep() {
-        trialSteps--;
+        trialSteps = Math.max(0, trialSteps - 1);
         mode = Mode.TRIAL;
         return tree.depth();
     }
@@ -116,13 +119,12 @@ final class TreeChooser {
         for (int count = 0; count <= tree.depth(); count++) {
             best = speed(count) > speed(best) ? count : best;
         }
-        return speed(best) > CLEARLY * speed(heads) ? best : heads;
+        return heads == 0 || speed(best) > CLEARLY * speed(heads) ? best : heads;
     }
 
     /** Expected tokens per ns. */
     private double speed(int count) {
-        return expected.tokens(count)
-                / (costs.verify(1) * expected.cost(count) + (count == 0 ? 0 : costs.draft(count)));
+        return expected.tokens(count) / (costs.plain() * expected.cost(count) + (count == 0 ? 0 : costs.draft(count)));
     }
 
     /**
@@ -223,7 +225,7 @@ final class TreeChooser {
         for (int count = 1; count < last.nodes.length; count++) {
             tokens += last.tokens[count];
             nodes += last.nodes[count];
-            double cost = costs.verify(nodes) / costs.verify(1);
+            double cost = costs.verify(nodes) / costs.plain();
             usual.expected.observe(count, tokens, cost);
             expected.observe(count, tokens, cost);
         }

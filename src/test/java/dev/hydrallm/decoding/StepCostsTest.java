@@ -12,26 +12,34 @@ class StepCostsTest {
 
     private final StepCosts costs = new StepCosts();
 
-    private void verified(int nodes, int times, long nanos) {
+    private void plain(int times, long nanos) {
         for (int i = 0; i < times; i++) {
-            costs.verified(nodes, nanos);
+            costs.verified(1, nanos);
+        }
+    }
+
+    /** Steps with drafts, a last one of another time before them. */
+    private void drafted(int times, int nodes, long verify, int heads, long draft) {
+        for (int i = 0; i < times; i++) {
+            costs.drafted(heads, draft);
+            costs.verified(nodes, verify);
         }
     }
 
     /** As on an engine where a node costs 20 on top of a plain step's 100 and 60 for the second. */
     private void measureAll() {
-        verified(1, 6, 100);
-        for (int i = 0; i < 6; i++) {
-            costs.verified(2, 160);
-            costs.verified(8, 280);
-            costs.drafted(HEADS, 40);
+        plain(8, 100);
+        for (int i = 0; i < 8; i++) {
+            drafted(1, 2, 160, HEADS, 40);
+            drafted(1, 8, 280, HEADS, 40);
         }
     }
 
     @Test
     void sizesThatWereNeverRunLieOnALine() {
         measureAll();
-        assertThat(costs.verify(1)).isCloseTo(100, CLOSE);
+        assertThat(costs.plain()).isCloseTo(100, CLOSE);
+        assertThat(costs.verify(1)).as("between drafts").isCloseTo(140, CLOSE);
         assertThat(costs.verify(2)).isCloseTo(160, CLOSE);
         assertThat(costs.verify(5)).isCloseTo(220, CLOSE);
         assertThat(costs.verify(20)).isCloseTo(520, CLOSE);
@@ -40,30 +48,27 @@ class StepCostsTest {
 
     @Test
     void noiseNeverMakesMoreNodesCheaper() {
-        verified(2, 5, 150);
-        verified(6, 5, 120);
+        drafted(12, 2, 150, HEADS, 40);
+        drafted(12, 6, 120, HEADS, 40);
         assertThat(costs.verify(12)).isGreaterThanOrEqualTo(costs.verify(2));
     }
 
     @Test
     void oneSlowStepChangesLittle() {
-        verified(1, 12, 100);
+        plain(12, 100);
         costs.verified(1, 9_000);
-        assertThat(costs.verify(1)).isBetween(100.0, 115.0);
+        assertThat(costs.plain()).isBetween(100.0, 115.0);
     }
 
     @Test
     void slowStepsOfAColdProcessAreForgotten() {
-        verified(1, 5, 4_000);
-        for (int i = 0; i < 3; i++) {
-            costs.verified(2, 4_100);
-            costs.verified(8, 4_500);
-            costs.drafted(HEADS, 3_000);
-        }
+        plain(8, 4_000);
+        drafted(8, 2, 4_100, HEADS, 3_000);
+        drafted(8, 8, 4_500, HEADS, 3_000);
         for (int i = 0; i < 100; i++) {
             measureAll();
         }
-        assertThat(costs.verify(1)).isCloseTo(100, CLOSE);
+        assertThat(costs.plain()).isCloseTo(100, CLOSE);
         assertThat(costs.verify(5)).isCloseTo(220, CLOSE);
         assertThat(costs.draft(HEADS)).isCloseTo(40, CLOSE);
     }
@@ -71,58 +76,60 @@ class StepCostsTest {
     @Test
     void whatMakesOneSizeSlowerMakesTheOthersSlowerToo() {
         measureAll();
-        double ratio = costs.verify(4) / costs.verify(1);
-        for (int i = 0; i < 40; i++) {
-            costs.verified(4, 300);
-            costs.drafted(HEADS, 60);
-        }
+        double ratio = costs.verify(4) / costs.plain();
+        drafted(40, 4, 300, HEADS, 60);
         assertThat(costs.verify(4)).isCloseTo(300, CLOSE);
-        assertThat(costs.verify(1))
-                .as("of a plain step, which did not run since")
-                .isGreaterThan(125);
-        assertThat(costs.verify(4) / costs.verify(1)).isCloseTo(ratio, within(0.4));
+        assertThat(costs.plain()).as("of a plain step, which did not run since").isGreaterThan(125);
+        assertThat(costs.verify(4) / costs.plain()).isCloseTo(ratio, within(0.4));
+    }
+
+    @Test
+    void stepsThatFollowAnotherKindAreNotCounted() {
+        measureAll();
+        for (int i = 0; i < 50; i++) {
+            plain(2, 900);
+            drafted(4, 4, 900, HEADS, 900);
+        }
+        assertThat(costs.plain()).isCloseTo(100, CLOSE);
+        assertThat(costs.verify(5)).isCloseTo(220, CLOSE);
+        assertThat(costs.draft(HEADS)).isCloseTo(40, CLOSE);
     }
 
     @Test
     void itSaysWhatIsNotKnown() {
         assertThat(costs.unknown()).isEqualTo(StepCosts.Unknown.DRAFTED);
-        for (int i = 0; i < 4; i++) {
-            costs.verified(6, 200);
-            costs.drafted(HEADS, 50);
-        }
+        drafted(7, 6, 200, HEADS, 50);
+        assertThat(costs.unknown()).isEqualTo(StepCosts.Unknown.DRAFTED);
+        drafted(1, 6, 200, HEADS, 50);
         assertThat(costs.unknown()).isEqualTo(StepCosts.Unknown.PLAIN);
-        verified(1, 4, 100);
-        assertThat(costs.unknown()).as("the first in a row is not counted").isEqualTo(StepCosts.Unknown.PLAIN);
+        plain(5, 100);
+        assertThat(costs.unknown()).as("the first in a row are not counted").isEqualTo(StepCosts.Unknown.PLAIN);
         costs.verified(1, 100);
         assertThat(costs.unknown()).isEqualTo(StepCosts.Unknown.NOTHING);
     }
 
     @Test
     void plainStepsAreDueWhenNoneRanInARowForLong() {
-        verified(1, 5, 100);
+        plain(6, 100);
         for (int i = 0; i < 300; i++) {
-            assertThat(costs.plainIsDue()).isEqualTo(i >= 255);
-            costs.verified(i % 2 == 0 ? 3 : 1, 150);
-            costs.drafted(HEADS, 50);
+            assertThat(costs.plainIsDue()).isEqualTo(i >= 256);
+            drafted(1, i % 2 == 0 ? 3 : 1, 150, HEADS, 50);
         }
-        verified(1, 3, 100);
+        plain(4, 100);
         assertThat(costs.plainIsDue()).isTrue();
         costs.verified(1, 100);
         assertThat(costs.plainIsDue()).isFalse();
+        plain(400, 100);
+        assertThat(costs.plainIsDue()).as("after many in a row").isFalse();
     }
 
     @Test
     void fewerHeadsCostLess() {
-        for (int i = 0; i < 4; i++) {
-            costs.verified(4, 1_200);
-            costs.drafted(3, 900);
-        }
+        drafted(8, 4, 1_200, 3, 900);
         assertThat(costs.draft(1))
                 .as("one head was never asked: not cheaper than known")
                 .isEqualTo(costs.draft(3));
-        for (int i = 0; i < 8; i++) {
-            costs.drafted(1, 300);
-        }
+        drafted(8, 4, 1_200, 1, 300);
         assertThat(costs.draft(1)).isLessThan(costs.draft(2));
         assertThat(costs.draft(2)).isLessThan(costs.draft(3));
     }

@@ -146,7 +146,7 @@ class TreeChooserTest {
     @Test
     void itComesBackWhenTheTextBecomesEasier() {
         assertThat(meanNodes(1_000, rank -> 0.01, 300, 300)).isLessThan(1.4);
-        assertThat(meanNodes(600, rank -> rank == 0 ? 0.85 : 0.05, 100, 200)).isGreaterThan(2);
+        assertThat(meanNodes(2_400, rank -> rank == 0 ? 0.85 : 0.05, 100, 200)).isGreaterThan(2);
     }
 
     @Test
