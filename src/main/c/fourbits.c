@@ -77,7 +77,7 @@ int32_t hydra_pack_four_bits(const hydra_four_bits *m, int8_t *codes, uint8_t *t
         const int64_t row = o % HYDRA_TILE;
         expand(m, packed, factors, offsets, scales[o], codes + row * m->inputs);
         if (row == HYDRA_TILE - 1 || o == m->outputs - 1)
-            pack_tile(codes, row + 1, m->inputs, tiles + (o - row) * m->inputs);
+            hydra_pack(codes, 0, (row + 1) * m->inputs, row + 1, m->inputs, tiles + (o - row) * m->inputs);
     }
     return 1;
 }

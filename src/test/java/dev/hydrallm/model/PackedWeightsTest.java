@@ -121,7 +121,7 @@ class PackedWeightsTest {
             bytes(weights, "t1");
             bytes(weights, "t4");
             Map<String, byte[]> sent = new LinkedHashMap<>();
-            List<Runnable> sending = new ArrayList<>();
+            List<Sending> sending = new ArrayList<>();
             tensors.forEach((name, content) -> {
                 byte[] target = new byte[content.length];
                 sent.put(name, target);
@@ -130,7 +130,7 @@ class PackedWeightsTest {
                         (offset, bytes) -> MemorySegment.copy(
                                 bytes, ValueLayout.JAVA_BYTE, 0, target, (int) offset, (int) bytes.byteSize())));
             });
-            sending.forEach(Runnable::run);
+            sending.forEach(Sending::await);
             tensors.forEach((name, content) -> assertThat(sent.get(name)).isEqualTo(content));
             weights.awaitVerified();
             // It was sent and not kept, and can be read all the same.
@@ -141,12 +141,12 @@ class PackedWeightsTest {
     @Test
     void aSinkThatFailsEndsAllReading() {
         try (PackedWeights weights = open(LoadOptions.DEFAULT)) {
-            List<Runnable> sending = new ArrayList<>();
+            List<Sending> sending = new ArrayList<>();
             tensors.keySet()
                     .forEach(name -> sending.add(weights.send(name, (offset, bytes) -> {
                         throw new IllegalStateException("the device is gone");
                     })));
-            assertThatThrownBy(() -> sending.forEach(Runnable::run))
+            assertThatThrownBy(() -> sending.forEach(Sending::await))
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("the device is gone");
             assertThatThrownBy(weights::awaitVerified).hasMessageContaining("the device is gone");
