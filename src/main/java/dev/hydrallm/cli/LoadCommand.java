@@ -2,6 +2,7 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
+import dev.hydrallm.evaluation.LoadBenchmark.FreeMemory;
 import dev.hydrallm.evaluation.Machine;
 import dev.hydrallm.evaluation.Summary;
 import dev.hydrallm.model.PackedModel;
@@ -34,6 +35,13 @@ final class LoadCommand implements Callable<Integer> {
     int repeats;
 
     @Option(
+            names = "--touch-memory",
+            description =
+                    "Use and free the memory of each turn before it: the host of a virtual machine takes unused pages"
+                            + " back, and giving them again may take longer than the load.")
+    boolean touchMemory;
+
+    @Option(
             names = "--format",
             paramLabel = "FORMAT",
             defaultValue = "table",
@@ -55,8 +63,11 @@ final class LoadCommand implements Callable<Integer> {
             directory = pack.directory();
             Models.loadNatives(pack, modelOptions);
         }
-        LoadBenchmark benchmark =
-                new LoadBenchmark(directory, modelOptions.load.options(), pack -> Models.engine(pack, modelOptions, 1));
+        LoadBenchmark benchmark = new LoadBenchmark(
+                directory,
+                modelOptions.load.options(),
+                touchMemory ? FreeMemory.TOUCHED : FreeMemory.AS_IS,
+                pack -> Models.engine(pack, modelOptions, 1));
         Progress progress = new Progress("Loading");
         List<LoadBenchmark.Line> lines = new ArrayList<>();
         for (Cache cache : Cache.values()) {
@@ -68,7 +79,7 @@ final class LoadCommand implements Callable<Integer> {
                         Machine.here(),
                         label,
                         benchmark.bytes(),
-                        modelOptions.load.options().actualThreads(),
+                        modelOptions.load.options().threadsFor(benchmark.bytes()),
                         repeats,
                         lines)
                 .print(format);

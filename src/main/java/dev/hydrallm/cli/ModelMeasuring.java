@@ -141,7 +141,11 @@ final class ModelMeasuring {
 
     private LoadBenchmark.Line load(String name, ModelOptions options, Path directory) throws IOException {
         Progress progress = new Progress("Loading " + name);
-        return new LoadBenchmark(directory, options.load.options(), pack -> Models.engine(pack, options, 1))
+        return new LoadBenchmark(
+                        directory,
+                        options.load.options(),
+                        LoadBenchmark.FreeMemory.AS_IS,
+                        pack -> Models.engine(pack, options, 1))
                 .run(Cache.WARM, command.repeats, done -> progress.count(done, command.repeats, "loads"));
     }
 

@@ -35,6 +35,7 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     private final Path file;
     private final FileDigest digest;
     private final LoadOptions options;
+    private final DirectPace pace;
     private final TensorSlots slots;
     private final Arena shared = Arena.ofShared();
     private final TensorMemory memory = new TensorMemory();
@@ -52,10 +53,11 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     private @Nullable Throwable failure;
     private boolean closed;
 
-    private PackedWeights(Path file, FileDigest digest, LoadOptions options, TensorSlots slots) {
+    private PackedWeights(Path file, FileDigest digest, LoadOptions options, DirectPace pace, TensorSlots slots) {
         this.file = file;
         this.digest = digest;
         this.options = options;
+        this.pace = pace;
         this.slots = slots;
     }
 
@@ -66,10 +68,11 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
      *     is not what the digest says or breaks the format
      */
     static PackedWeights open(Path file, FileDigest digest, LoadOptions options, Keep keep) {
-        try (ChunkReader reader = new ChunkReader(file, digest, options)) {
+        DirectPace pace = new DirectPace(options.threadsFor(digest.bytes()));
+        try (ChunkReader reader = new ChunkReader(file, digest, options, pace)) {
             FirstChunks first = FirstChunks.read(file, digest, reader);
             TensorSlots slots = new TensorSlots(file, first.entries(), first.dataBegin());
-            PackedWeights weights = new PackedWeights(file, digest, options, slots);
+            PackedWeights weights = new PackedWeights(file, digest, options, pace, slots);
             if (keep == Keep.TENSORS) {
                 slots.all().stream().filter(PackedWeights::holdsWeights).forEach(TensorSlot::want);
             }
@@ -286,8 +289,8 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     }
 
     private synchronized void begin(int[] chunks) {
-        ReadingPass next =
-                new ReadingPass(chunks, options.actualThreads(), () -> new ChunkReader(file, digest, options), this);
+        ReadingPass next = new ReadingPass(
+                chunks, options.threadsFor(digest.bytes()), () -> new ChunkReader(file, digest, options, pace), this);
         pass = next;
         running = next.threads();
         next.begin();

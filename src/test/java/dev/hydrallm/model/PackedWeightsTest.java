@@ -78,6 +78,7 @@ class PackedWeightsTest {
         "64, 4194304, OFF",
         "0, 1048576, ON",
         "3, 4096, ON",
+        "0, 65536, AUTO",
     })
     void everyWayOfReadingGivesTheSameBytes(int threads, int readBytes, LoadOptions.DirectIo directIo) {
         try (PackedWeights weights = open(new LoadOptions(threads, readBytes, directIo))) {
@@ -235,7 +236,7 @@ class PackedWeightsTest {
 
     @Test
     void aFileThatIsCutWhileItIsReadIsRefused() throws IOException {
-        try (ChunkReader reader = new ChunkReader(file, digest, LoadOptions.DEFAULT)) {
+        try (ChunkReader reader = new ChunkReader(file, digest, LoadOptions.DEFAULT, new DirectPace(1))) {
             reader.read(0);
             Files.write(file, Arrays.copyOf(Files.readAllBytes(file), 6 * MIB));
             assertThatThrownBy(() -> reader.read(1))
