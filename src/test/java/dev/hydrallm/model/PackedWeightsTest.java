@@ -20,6 +20,7 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -135,6 +136,40 @@ class PackedWeightsTest {
             tensors.forEach((name, content) -> assertThat(sent.get(name)).isEqualTo(content));
             weights.awaitVerified();
             // It was sent and not kept, and can be read all the same.
+            assertThat(bytes(weights, "t9")).isEqualTo(tensors.get("t9"));
+        }
+    }
+
+    @Test
+    void aSendingThatIsEndedWritesNoMoreAndItsTensorIsReadAgain() {
+        try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF))) {
+            AtomicBoolean ended = new AtomicBoolean();
+            AtomicBoolean writtenToo = new AtomicBoolean();
+            Sending sending = weights.send("t4", (offset, bytes) -> writtenToo.compareAndSet(false, ended.get()));
+            sending.close();
+            ended.set(true);
+            sending.close();
+            weights.awaitVerified();
+            assertThat(writtenToo).isFalse();
+            assertThat(bytes(weights, "t4")).isEqualTo(tensors.get("t4"));
+        }
+    }
+
+    @Test
+    void whoIsInterruptedWhileWaitingForASinkEndsItsSending() throws Exception {
+        try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF));
+                ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            AtomicBoolean over = new AtomicBoolean();
+            AtomicBoolean writtenToo = new AtomicBoolean();
+            Sending sending = weights.send("t9", (offset, bytes) -> writtenToo.compareAndSet(false, over.get()));
+            Future<?> interrupted = thread.submit(() -> {
+                Thread.currentThread().interrupt();
+                assertThatThrownBy(sending::await).hasMessage("interrupted while " + file + " was read");
+                over.set(true);
+            });
+            interrupted.get();
+            weights.awaitVerified();
+            assertThat(writtenToo).isFalse();
             assertThat(bytes(weights, "t9")).isEqualTo(tensors.get("t9"));
         }
     }
