@@ -5,7 +5,7 @@ package dev.hydrallm.model;
  * leaves nothing in the cache, from which the next start would be much faster than from a slow disk. Thread-safe.
  */
 final class DirectPace {
-    /** Bytes per nanosecond, GB/s, below which a disk is slow: the page cache takes up 0.8 here at the least. */
+    /** Bytes per nanosecond, GB/s, below which a disk is slow: through the page cache it is read here at 0.7 at the least. */
     private static final double SLOW = 0.5;
 
     /** Bytes that are read before it is judged. */
