@@ -99,9 +99,10 @@ void hydra_threads(int64_t count);
 /* Numbers of a thread's part of hydra_workspace's scores. */
 int64_t hydra_scores(const hydra_shape *shape);
 
-/* Codes (outputs, inputs) into tiles of HYDRA_TILE outputs: for every four inputs, the four codes of each output, as unsigned
- * numbers, code + 128. Padding is code 0. */
-void hydra_pack(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tiles);
+/* A part of a matrix's codes (outputs, inputs), `count` of them from a place on, into tiles of HYDRA_TILE outputs: for every four
+ * inputs, the four codes of each output, as unsigned numbers, code + 128. Padding is code 0. Parts may come in any order, from
+ * several threads. */
+void hydra_pack(const int8_t *codes, int64_t from, int64_t count, int64_t outputs, int64_t inputs, uint8_t *tiles);
 
 /* The same of 4-bit codes, which become int8 ones with a scale for each output; codes: room for HYDRA_TILE outputs. 0 if a
  * weight is infinite or not a number, else 1. */

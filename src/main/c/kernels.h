@@ -65,9 +65,6 @@ INLINE float largest_size_of(const float *row, int64_t count) {
     return ((v16)((i16){} + largest))[0];
 }
 
-/* Codes (outputs, inputs) of up to HYDRA_TILE outputs into one tile, see hydra_pack. */
-void pack_tile(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tile);
-
 /* Numbers of a row's queries, keys and values. */
 INLINE int64_t qkv_size(const hydra_shape *shape) { return (shape->heads + 2 * shape->kv_heads) * shape->head_dim; }
 

@@ -33,25 +33,38 @@ __attribute__((target("arch=x86-64-v3"))) static void pack_block(const int8_t *r
     }
 }
 
-/* One row's inputs from an input on, which begins a quad; no row: padding. */
-static void pack_row(const int8_t *row, int64_t from, int64_t inputs, uint8_t *out) {
-    for (int64_t i = from; i < padded(inputs, QUAD); i++)
-        out[i / QUAD * QUADS_APART + i % QUAD] = row && i < inputs ? (uint8_t)(row[i] ^ 0x80) : 0x80;
+/* Where a row's codes go. */
+static uint8_t *row_of(uint8_t *tiles, int64_t row, int64_t inputs) {
+    return tiles + row / HYDRA_TILE * HYDRA_TILE * padded(inputs, QUAD) + row % HYDRA_TILE * QUAD;
 }
 
-void pack_tile(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tile) {
-    int64_t o = 0;
-    for (; outputs - o >= ROWS; o += ROWS) {
-        const int8_t *rows = codes + o * inputs;
-        uint8_t *out = tile + o * QUAD;
-        int64_t i = 0;
-        for (; inputs - i >= INPUTS; i += INPUTS) pack_block(rows + i, inputs, out + i / QUAD * QUADS_APART);
-        for (int64_t row = 0; row < ROWS; row++) pack_row(rows + row * inputs, i, inputs, out + row * QUAD);
+static void pad(int64_t from, int64_t inputs, uint8_t *out) {
+    for (int64_t i = from; i < padded(inputs, QUAD); i++) out[i / QUAD * QUADS_APART + i % QUAD] = 0x80;
+}
+
+/* A row's inputs from..to, and the padding behind its last one. */
+static void pack_row(const int8_t *codes, int64_t from, int64_t to, int64_t inputs, uint8_t *out) {
+    for (int64_t i = from; i < to; i++) out[i / QUAD * QUADS_APART + i % QUAD] = (uint8_t)(codes[i - from] ^ 0x80);
+    if (to == inputs) pad(inputs, inputs, out);
+}
+
+static void pack_rows(const int8_t *codes, int64_t inputs, uint8_t *out) {
+    int64_t i = 0;
+    for (; inputs - i >= INPUTS; i += INPUTS) pack_block(codes + i, inputs, out + i / QUAD * QUADS_APART);
+    for (int64_t row = 0; row < ROWS; row++) pack_row(codes + row * inputs + i, i, inputs, inputs, out + row * QUAD);
+}
+
+void hydra_pack(const int8_t *codes, int64_t from, int64_t count, int64_t outputs, int64_t inputs, uint8_t *tiles) {
+    for (int64_t done = 0, now; done < count; done += now) {
+        const int64_t row = (from + done) / inputs, i = (from + done) % inputs;
+        if (i == 0 && row % ROWS == 0 && count - done >= ROWS * inputs) {
+            now = ROWS * inputs;
+            pack_rows(codes + done, inputs, row_of(tiles, row, inputs));
+        } else {
+            now = at_most(inputs - i, count - done);
+            pack_row(codes + done, i, i + now, inputs, row_of(tiles, row, inputs));
+        }
     }
-    for (; o < HYDRA_TILE; o++) pack_row(o < outputs ? codes + o * inputs : 0, 0, inputs, tile + o * QUAD);
-}
-
-void hydra_pack(const int8_t *codes, int64_t outputs, int64_t inputs, uint8_t *tiles) {
-    for (int64_t o = 0; o < outputs; o += HYDRA_TILE)
-        pack_tile(codes + o * inputs, at_most(HYDRA_TILE, outputs - o), inputs, tiles + o * padded(inputs, QUAD));
+    if (from + count < outputs * inputs) return;
+    for (int64_t row = outputs; row % HYDRA_TILE; row++) pad(0, inputs, row_of(tiles, row, inputs));
 }

@@ -2,6 +2,7 @@ package dev.hydrallm.cli;
 
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
+import dev.hydrallm.evaluation.LoadBenchmark.FreeMemory;
 import dev.hydrallm.evaluation.Machine;
 import dev.hydrallm.evaluation.Summary;
 import dev.hydrallm.model.PackedModel;
@@ -33,6 +34,13 @@ final class LoadCommand implements Callable<Integer> {
     @Option(names = "--repeats", paramLabel = "N", defaultValue = "5", description = "Default: ${DEFAULT-VALUE}.")
     int repeats;
 
+    @Option(
+            names = "--touch-memory",
+            description =
+                    "Use and free the memory of each turn before it: the host of a virtual machine takes unused pages"
+                            + " back, and giving them again may take longer than the load.")
+    boolean touchMemory;
+
     @Mixin
     ReportOptions printed = new ReportOptions();
 
@@ -51,8 +59,11 @@ final class LoadCommand implements Callable<Integer> {
             directory = pack.directory();
             Models.loadNatives(pack, modelOptions);
         }
-        LoadBenchmark benchmark =
-                new LoadBenchmark(directory, modelOptions.load.options(), pack -> Models.engine(pack, modelOptions, 1));
+        LoadBenchmark benchmark = new LoadBenchmark(
+                directory,
+                modelOptions.load.options(),
+                touchMemory ? FreeMemory.TOUCHED : FreeMemory.AS_IS,
+                pack -> Models.engine(pack, modelOptions, 1));
         Progress progress = new Progress("Loading");
         List<LoadBenchmark.Line> lines = new ArrayList<>();
         for (Cache cache : Cache.values()) {
@@ -64,7 +75,7 @@ final class LoadCommand implements Callable<Integer> {
                 Machine.here(),
                 label,
                 benchmark.bytes(),
-                modelOptions.load.options().actualThreads(),
+                modelOptions.load.options().threadsFor(benchmark.bytes()),
                 repeats,
                 lines));
         return 0;

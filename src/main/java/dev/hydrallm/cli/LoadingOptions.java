@@ -8,8 +8,9 @@ final class LoadingOptions {
     @Option(
             names = "--load-threads",
             paramLabel = "N",
-            description = "Threads that read and verify weights. Default: one for each processor, at most "
-                    + LoadOptions.MOST_DEFAULT_THREADS + ".")
+            description =
+                    "Threads that read and verify weights. Default: one for each processor, for large files at least"
+                            + " 8, at most " + LoadOptions.MOST_DEFAULT_THREADS + ".")
     int threads = LoadOptions.DEFAULT.threads();
 
     @Option(
@@ -20,9 +21,10 @@ final class LoadingOptions {
 
     @Option(
             names = "--load-direct-io",
-            paramLabel = "on|off",
-            description = "Whether weights are read past the kernel's page cache, where the file system can. Default:"
-                    + " off.")
+            paramLabel = "auto|on|off",
+            description =
+                    "Whether weights are read past the kernel's page cache, where the file system can. auto: large"
+                            + " files on fast disks, where the cache does not hold them. Default: auto.")
     LoadOptions.DirectIo directIo = LoadOptions.DEFAULT.directIo();
 
     /**

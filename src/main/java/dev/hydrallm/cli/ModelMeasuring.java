@@ -133,7 +133,11 @@ final class ModelMeasuring {
     }
 
     private LoadBenchmark.Line load(String name, ModelOptions options, Path directory) throws IOException {
-        return new LoadBenchmark(directory, options.load.options(), pack -> Models.engine(pack, options, 1))
+        return new LoadBenchmark(
+                        directory,
+                        options.load.options(),
+                        LoadBenchmark.FreeMemory.AS_IS,
+                        pack -> Models.engine(pack, options, 1))
                 .run(Cache.WARM, command.repeats, parts.counting("Loading " + name, command.repeats, "loads"));
     }
 

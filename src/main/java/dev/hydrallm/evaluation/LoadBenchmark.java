@@ -5,7 +5,10 @@ import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.TensorMemory;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,11 +18,26 @@ import java.util.function.IntConsumer;
 
 /** Loading a pack, against a plain parallel read of the same file; in turns, from a disk and from the page cache. */
 public final class LoadBenchmark {
+    private static final long PAGE = 4 << 10;
+
+    /** What is touched, in sizes of the file: the page cache, and the int8 matrices that 4-bit ones become. */
+    private static final long TOUCHED_PARTS = 3;
 
     /** Whether the kernel still holds the file. */
     public enum Cache {
         WARM,
         COLD
+    }
+
+    /** The memory that the kernel has to give. */
+    public enum FreeMemory {
+        /** As it happens to be. */
+        AS_IS,
+        /**
+         * In use a moment before: the host of a virtual machine takes unused pages back, and giving one again takes it longer than
+         * all that a load does with it.
+         */
+        TOUCHED
     }
 
     /**
@@ -36,6 +54,7 @@ public final class LoadBenchmark {
 
     private final Path directory;
     private final LoadOptions options;
+    private final FreeMemory freeMemory;
     private final Function<PackedModel, Engine> loader;
     private final Path file;
     private final long bytes;
@@ -45,9 +64,12 @@ public final class LoadBenchmark {
      *
      * @param loader makes an engine of it; natives should be loaded already
      */
-    public LoadBenchmark(Path directory, LoadOptions options, Function<PackedModel, Engine> loader) throws IOException {
+    public LoadBenchmark(
+            Path directory, LoadOptions options, FreeMemory freeMemory, Function<PackedModel, Engine> loader)
+            throws IOException {
         this.directory = directory;
         this.options = options;
+        this.freeMemory = freeMemory;
         this.loader = loader;
         this.file = directory.resolve(Manifest.WEIGHTS_FILE);
         this.bytes = Files.size(file);
@@ -76,8 +98,8 @@ public final class LoadBenchmark {
                     model.awaitVerified();
                 }
             });
-            ProcessMemory.forgetPeak();
             double loadedSeconds = seconds(cache, () -> {
+                ProcessMemory.forgetPeak();
                 try (PackedModel model = PackedModel.openAhead(directory, options);
                         Engine engine = loader.apply(model)) {
                     peaks.add(ProcessMemory.peak());
@@ -113,8 +135,20 @@ public final class LoadBenchmark {
         if (cache == Cache.COLD) {
             PageCache.forget(List.of(file));
         }
+        if (freeMemory == FreeMemory.TOUCHED) {
+            touch(TOUCHED_PARTS * bytes);
+        }
         long begin = System.nanoTime();
         work.run();
         return (System.nanoTime() - begin) / 1e9;
+    }
+
+    private static void touch(long bytes) {
+        try (TensorMemory memory = new TensorMemory()) {
+            MemorySegment touched = memory.lease(bytes).bytes();
+            for (long page = 0; page < bytes; page += PAGE) {
+                touched.set(ValueLayout.JAVA_BYTE, page, (byte) 1);
+            }
+        }
     }
 }

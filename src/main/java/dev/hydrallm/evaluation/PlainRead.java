@@ -21,7 +21,7 @@ final class PlainRead {
     /** Reads all of a file with the threads and the size of reads that a load would have. */
     static void read(Path file, LoadOptions options) throws IOException {
         AtomicLong next = new AtomicLong();
-        int threads = options.actualThreads();
+        int threads = options.threadsFor(file.toFile().length());
         try (ExecutorService readers = Executors.newFixedThreadPool(threads)) {
             List<Future<Void>> reading = new ArrayList<>();
             for (int i = 0; i < threads; i++) {

@@ -8,9 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -22,7 +20,8 @@ final class ChunkReader implements AutoCloseable {
     private final Path file;
     private final FileDigest expected;
     private final int readBytes;
-    private final FileChannel channel;
+    private final DirectPace pace;
+    private final FileReads reads;
     private final Arena arena = Arena.ofConfined();
     private final List<MemorySegment> buffers = new ArrayList<>();
     private final Sha256 sha256 = new Sha256(arena);
@@ -32,22 +31,23 @@ final class ChunkReader implements AutoCloseable {
      *
      * @throws ModelFormatException when it is missing, unreadable or of another length than expected
      */
-    ChunkReader(Path file, FileDigest expected, LoadOptions options) {
+    ChunkReader(Path file, FileDigest expected, LoadOptions options, DirectPace pace) {
         this.file = file;
         this.expected = expected;
         this.readBytes = options.readBytes();
+        this.pace = pace;
         if (!Files.isRegularFile(file)) {
             arena.close();
             throw new ModelFormatException(file + ": no such file");
         }
         try {
-            channel = open(file, options.directIo());
+            reads = FileReads.open(file, options.directIo(), pace);
         } catch (IOException e) {
             arena.close();
             throw unreadable(e);
         }
         try {
-            expected.checkLength(file, channel.size());
+            expected.checkLength(file, reads.size());
         } catch (IOException e) {
             close();
             throw unreadable(e);
@@ -97,6 +97,7 @@ final class ChunkReader implements AutoCloseable {
         private final MemorySegment buffer;
         private final ByteBuffer target;
         private final int length;
+        private FileChannel way;
         private int read;
         private int digested;
 
@@ -105,6 +106,7 @@ final class ChunkReader implements AutoCloseable {
             this.buffer = buffer;
             this.target = buffer.asByteBuffer();
             this.length = expected.length(chunk);
+            this.way = reads.direct(FileDigest.begin(chunk), length).orElse(reads.cached());
         }
 
         boolean isWhole() {
@@ -116,14 +118,35 @@ final class ChunkReader implements AutoCloseable {
             if (isWhole()) {
                 return;
             }
-            // The last read asks for more than there is: direct I/O wants whole blocks.
-            target.limit(Math.min(read + readBytes, FileDigest.CHUNK)).position(read);
-            long from = FileDigest.begin(chunk) + read;
-            int now = channel.read(target, from);
+            int now;
+            try {
+                now = readOnce();
+            } catch (IOException e) {
+                if (way.equals(reads.cached())) {
+                    throw e;
+                }
+                // Not every file system can what it promised; if it is the disk, the other way tells, too.
+                way = reads.cached();
+                now = readOnce();
+            }
             if (now <= 0) {
-                throw new IOException("it ends at byte " + from);
+                throw new IOException("it ends at byte " + (FileDigest.begin(chunk) + read));
             }
             read = Math.min(read + now, length);
+            if (!isWhole() && target.hasRemaining()) {
+                way = reads.cached(); // what is left begins within a block
+            }
+        }
+
+        private int readOnce() throws IOException {
+            // The last read asks for more than there is: direct I/O wants whole blocks.
+            target.limit(Math.min(read + readBytes, FileDigest.CHUNK)).position(read);
+            long begin = System.nanoTime();
+            int now = way.read(target, FileDigest.begin(chunk) + read);
+            if (!way.equals(reads.cached())) {
+                pace.add(now, System.nanoTime() - begin);
+            }
+            return now;
         }
 
         /** What was read and not digested yet, in whole blocks. */
@@ -146,32 +169,11 @@ final class ChunkReader implements AutoCloseable {
         return new ModelFormatException(file + ": cannot be read: " + ModelFormatException.reason(e), e);
     }
 
-    private static FileChannel open(Path file, LoadOptions.DirectIo directIo) throws IOException {
-        if (directIo == LoadOptions.DirectIo.ON) {
-            try {
-                return FileChannel.open(file, StandardOpenOption.READ, direct());
-            } catch (IOException | UnsupportedOperationException e) {
-                // This file system has none: opening it plainly tells whether that was all.
-            }
-        }
-        return FileChannel.open(file, StandardOpenOption.READ);
-    }
-
-    /** The JDK's own option, found by name because the compiler warns of every use and cannot be told not to. */
-    private static OpenOption direct() {
-        try {
-            Class<?> options = Class.forName("com.sun.nio.file.ExtendedOpenOption");
-            return (OpenOption) options.getField("DIRECT").get(null);
-        } catch (ReflectiveOperationException e) {
-            throw new UnsupportedOperationException(e);
-        }
-    }
-
     @Override
     public void close() {
         arena.close();
         try {
-            channel.close();
+            reads.close();
         } catch (IOException e) {
             throw unreadable(e);
         }

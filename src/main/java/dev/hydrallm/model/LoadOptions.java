@@ -3,7 +3,7 @@ package dev.hydrallm.model;
 /**
  * How a pack's weights are read; the defaults are what was fastest (docs/performance.md).
  *
- * @param threads threads that read and verify; 0 takes one for each processor, at most {@value #MOST_DEFAULT_THREADS}
+ * @param threads threads that read and verify; 0 takes as many as {@link #threadsFor} says
  * @param readBytes bytes asked for at once: a multiple of {@value #ALIGNMENT}, at most {@value FileDigest#CHUNK}
  * @param directIo whether the page cache is left out
  */
@@ -11,18 +11,26 @@ public record LoadOptions(int threads, int readBytes, DirectIo directIo) {
     /** What a read's place and length are multiples of, so that direct I/O takes them. */
     static final int ALIGNMENT = 4096;
 
+    /** Bytes of a file from which on it is large: a smaller one is there at once, whatever is done. */
+    static final long LARGE_FILE = 256 << 20;
+
+    /** Threads for a large file at the least: most of them wait for the disk, which has several reads to do then. */
+    static final int LEAST_THREADS = 8;
+
     /** Beyond it neither a disk nor the page cache gives more. */
     public static final int MOST_DEFAULT_THREADS = 16;
 
     /** Whether reads go past the kernel's page cache. */
     public enum DirectIo {
-        /** Through the cache: as fast from a disk, and ten times faster the second time. */
-        OFF,
-        /** Past it, where the file system can; through it elsewhere. For files that would only push others out. */
-        ON
+        /** Past it for large files on fast disks, where the cache does not hold what is read. */
+        AUTO,
+        /** Past it, where the file system can; through it elsewhere. */
+        ON,
+        /** Through it. */
+        OFF
     }
 
-    public static final LoadOptions DEFAULT = new LoadOptions(0, 1 << 20, DirectIo.OFF);
+    public static final LoadOptions DEFAULT = new LoadOptions(0, 1 << 20, DirectIo.AUTO);
 
     /** @throws IllegalArgumentException naming what is out of range */
     public LoadOptions {
@@ -36,8 +44,16 @@ public record LoadOptions(int threads, int readBytes, DirectIo directIo) {
         }
     }
 
-    /** The threads that there are. */
-    public int actualThreads() {
-        return threads > 0 ? threads : Math.min(Runtime.getRuntime().availableProcessors(), MOST_DEFAULT_THREADS);
+    /** The threads for a file: one for each processor unless it was said, and for a large file at least {@value #LEAST_THREADS}. */
+    public int threadsFor(long fileBytes) {
+        if (threads > 0) {
+            return threads;
+        }
+        int processors = Runtime.getRuntime().availableProcessors();
+        return Math.min(MOST_DEFAULT_THREADS, isLarge(fileBytes) ? Math.max(LEAST_THREADS, processors) : processors);
+    }
+
+    static boolean isLarge(long fileBytes) {
+        return fileBytes >= LARGE_FILE;
     }
 }

@@ -135,11 +135,9 @@ public final class PackedModel implements AutoCloseable {
 
     /**
      * Begins to give a tensor's bytes to a sink as they are read and verified, so that they need no memory of this process. What is
-     * there already is given to it later, and released.
-     *
-     * @return waits until the sink has all of them, and throws what {@link #tensor} would
+     * there already is given to it by {@link Sending#await}, and released.
      */
-    public Runnable send(String name, TensorSink sink) {
+    public Sending send(String name, TensorSink sink) {
         return weights.send(name, sink);
     }
 

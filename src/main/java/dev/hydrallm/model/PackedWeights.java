@@ -1,14 +1,10 @@
 package dev.hydrallm.model;
 
 import dev.hydrallm.natives.NoRoomException;
-import dev.hydrallm.natives.Sha256;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Thread-safe. The first thing that is wrong with the file ends all reading and is what every later call throws.
  */
-final class PackedWeights implements AutoCloseable {
+final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     /** What is kept of the file while it is verified. */
     enum Keep {
         /** Every tensor, until it is released. */
@@ -39,8 +35,8 @@ final class PackedWeights implements AutoCloseable {
     private final Path file;
     private final FileDigest digest;
     private final LoadOptions options;
-    private final Map<String, TensorSlot> slots = new LinkedHashMap<>();
-    private final List<TensorSlot> inOrder;
+    private final DirectPace pace;
+    private final TensorSlots slots;
     private final Arena shared = Arena.ofShared();
     private final TensorMemory memory = new TensorMemory();
 
@@ -49,21 +45,20 @@ final class PackedWeights implements AutoCloseable {
 
     private int waiting;
 
-    /** Chunks that no reader took yet, and where the next one is. */
-    private int[] chunks = {};
+    private @Nullable ReadingPass pass;
 
-    private int nextChunk;
-    private List<Thread> readers = List.of();
+    /** Threads of the pass that did not end yet. */
     private int running;
+
     private @Nullable Throwable failure;
     private boolean closed;
 
-    private PackedWeights(Path file, FileDigest digest, LoadOptions options, List<TensorSlot> inOrder) {
+    private PackedWeights(Path file, FileDigest digest, LoadOptions options, DirectPace pace, TensorSlots slots) {
         this.file = file;
         this.digest = digest;
         this.options = options;
-        this.inOrder = inOrder;
-        inOrder.forEach(slot -> slots.put(slot.entry.name(), slot));
+        this.pace = pace;
+        this.slots = slots;
     }
 
     /**
@@ -73,16 +68,15 @@ final class PackedWeights implements AutoCloseable {
      *     is not what the digest says or breaks the format
      */
     static PackedWeights open(Path file, FileDigest digest, LoadOptions options, Keep keep) {
-        try (ChunkReader reader = new ChunkReader(file, digest, options)) {
+        DirectPace pace = new DirectPace(options.threadsFor(digest.bytes()));
+        try (ChunkReader reader = new ChunkReader(file, digest, options, pace)) {
             FirstChunks first = FirstChunks.read(file, digest, reader);
-            List<TensorSlot> inOrder = first.entries().stream()
-                    .map(entry -> new TensorSlot(entry, first.dataBegin()))
-                    .toList();
-            PackedWeights weights = new PackedWeights(file, digest, options, inOrder);
+            TensorSlots slots = new TensorSlots(file, first.entries(), first.dataBegin());
+            PackedWeights weights = new PackedWeights(file, digest, options, pace, slots);
             if (keep == Keep.TENSORS) {
-                inOrder.stream().filter(PackedWeights::holdsWeights).forEach(TensorSlot::want);
+                slots.all().stream().filter(PackedWeights::holdsWeights).forEach(TensorSlot::want);
             }
-            weights.distribute(first.last(), first.bytes());
+            weights.take(first.last(), first.bytes());
             weights.begin(
                     IntStream.range(first.last() + 1, digest.chunks().size()).toArray());
             return weights;
@@ -95,20 +89,12 @@ final class PackedWeights implements AutoCloseable {
 
     /** What the file holds, in its order. */
     List<SafetensorsHeader.Entry> entries() {
-        return inOrder.stream().map(slot -> slot.entry).toList();
+        return slots.all().stream().map(slot -> slot.entry).toList();
     }
 
     /** Where a tensor begins in the file. */
     long begin(SafetensorsHeader.Entry entry) {
-        return slot(entry.name()).begin;
-    }
-
-    private TensorSlot slot(String name) {
-        TensorSlot slot = slots.get(name);
-        if (slot == null) {
-            throw new ModelFormatException(file + ": tensor " + name + " is missing");
-        }
-        return slot;
+        return slots.named(entry.name()).begin;
     }
 
     /**
@@ -117,7 +103,7 @@ final class PackedWeights implements AutoCloseable {
      * @throws ModelFormatException when the file is damaged, or has no tensor of that name
      */
     synchronized TensorView take(String name) {
-        TensorSlot slot = slot(name);
+        TensorSlot slot = slots.named(name);
         if (!holdsWeights(slot)) {
             throw new IllegalArgumentException(name + " fills a gap of the file: nobody needs it");
         }
@@ -135,39 +121,86 @@ final class PackedWeights implements AutoCloseable {
     }
 
     /**
-     * Gives a tensor's bytes to a sink: as they are verified if none of them is in memory yet, else those of memory, which is
-     * released then.
-     *
-     * @return waits until the sink has all of them, and throws what {@link #take} would
+     * Gives a tensor's bytes to a sink: as they are verified if none of them is in memory yet, else those of memory when somebody
+     * waits for them, which are released then.
      */
-    synchronized Runnable send(String name, TensorSink sink) {
-        TensorSlot slot = slot(name);
-        if (slot.wanted && slot.missing == slot.bytes() && slot.data == null) {
+    synchronized Sending send(String name, TensorSink sink) {
+        TensorSlot slot = slots.named(name);
+        if (slot.wanted && slot.missing == slot.bytes() && slot.data == null && slot.sink == null) {
             slot.sink = sink;
-            return () -> awaitSent(slot);
+            return new FromFile(slot);
         }
-        return () -> {
-            sink.write(0, take(name).data());
-            release(name);
-        };
+        return new FromMemory(name, sink);
     }
 
-    /** When reading fails a sink may still be written to: who waits may free what it fills as soon as this returns. */
-    private synchronized void awaitSent(TensorSlot slot) {
-        waitWhile(() -> slot.sink != null);
-        slot.sink = null;
-        boolean interrupted = false;
-        while (slot.writers > 0) {
-            try {
-                wait();
-            } catch (InterruptedException e) {
-                interrupted = true; // a write ends soon
+    /** The readers write to the sink. */
+    private final class FromFile implements Sending {
+        private final TensorSlot slot;
+        private boolean ended;
+
+        FromFile(TensorSlot slot) {
+            this.slot = slot;
+        }
+
+        @Override
+        public void await() {
+            synchronized (PackedWeights.this) {
+                try {
+                    waitWhile(() -> slot.sink != null);
+                } finally {
+                    close();
+                }
+                checkUsable();
             }
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+
+        /** Waits for who writes to the sink just now, too: what it fills may be freed then. */
+        @Override
+        public void close() {
+            synchronized (PackedWeights.this) {
+                if (ended) {
+                    return;
+                }
+                ended = true;
+                if (slot.sink != null) {
+                    slot.sink = null;
+                    slot.wanted = false; // what the sink has is lost: who asks for the tensor has it read again
+                }
+                boolean interrupted = false;
+                while (slot.writers > 0) {
+                    try {
+                        PackedWeights.this.wait();
+                    } catch (InterruptedException e) {
+                        interrupted = true; // a write ends soon
+                    }
+                }
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
+            }
         }
-        checkUsable();
+    }
+
+    /** Who waits writes to the sink. */
+    private final class FromMemory implements Sending {
+        private final String name;
+        private final TensorSink sink;
+
+        FromMemory(String name, TensorSink sink) {
+            this.name = name;
+            this.sink = sink;
+        }
+
+        @Override
+        public void await() {
+            sink.write(0, take(name).data());
+            release(name);
+        }
+
+        @Override
+        public void close() {
+            // Nobody else writes to it.
+        }
     }
 
     private void takeAway(TensorSlot slot) {
@@ -182,7 +215,7 @@ final class PackedWeights implements AutoCloseable {
     void release(String name) {
         TensorMemory.Lease ended;
         synchronized (this) {
-            TensorSlot slot = slot(name);
+            TensorSlot slot = slots.named(name);
             ended = slot.lease;
             if (ended == null || slot.missing > 0) {
                 return;
@@ -245,60 +278,45 @@ final class PackedWeights implements AutoCloseable {
 
     /** Reads all that was released: who asks for one tensor again asks for the others, too. */
     private void readAgain() {
-        inOrder.stream().filter(slot -> !slot.wanted && holdsWeights(slot)).forEach(TensorSlot::want);
+        slots.all().stream().filter(slot -> !slot.wanted && holdsWeights(slot)).forEach(TensorSlot::want);
         begin(IntStream.range(0, digest.chunks().size()).filter(this::isMissing).toArray());
     }
 
     private boolean isMissing(int chunk) {
         long begin = FileDigest.begin(chunk);
         long end = begin + digest.length(chunk);
-        return inOrder.stream().anyMatch(slot -> slot.wanted && slot.missing > 0 && slot.overlaps(begin, end));
+        return slots.within(begin, end).stream().anyMatch(slot -> slot.wanted && slot.missing > 0);
     }
 
-    private synchronized void begin(int[] wantedChunks) {
-        chunks = wantedChunks;
-        nextChunk = 0;
-        running = Math.min(options.actualThreads(), wantedChunks.length);
-        readers = IntStream.range(0, running)
-                .mapToObj(
-                        i -> Thread.ofPlatform().name("hydra-load-", i).daemon().start(this::readChunks))
-                .toList();
+    private synchronized void begin(int[] chunks) {
+        ReadingPass next = new ReadingPass(
+                chunks, options.threadsFor(digest.bytes()), () -> new ChunkReader(file, digest, options, pace), this);
+        pass = next;
+        running = next.threads();
+        next.begin();
     }
 
-    private void readChunks() {
-        try (ChunkReader reader = new ChunkReader(file, digest, options)) {
-            for (int[] claimed = claim(); claimed.length > 0; claimed = claim()) {
-                List<MemorySegment> bytes = reader.read(claimed);
-                for (int i = 0; i < claimed.length; i++) {
-                    distribute(claimed[i], bytes.get(i));
-                }
-            }
-        } catch (Throwable e) {
-            fail(e); // an interrupt, too: only close interrupts
-        } finally {
-            end();
-        }
-    }
-
-    /** The chunks that a reader takes next, several at once as long as all readers have enough; none: it is done. */
-    private synchronized int[] claim() throws InterruptedException {
-        while (ahead > AHEAD && waiting == 0 && !closed && failure == null) {
+    @Override
+    public synchronized void awaitRoom() throws InterruptedException {
+        while (ahead > AHEAD && waiting == 0 && !isEnded()) {
             wait();
         }
-        int left = closed || failure != null ? 0 : chunks.length - nextChunk;
-        int count = left >= Sha256.TOGETHER * running ? Sha256.TOGETHER : Math.min(left, 1);
-        int[] claimed = Arrays.copyOfRange(chunks, nextChunk, nextChunk + count);
-        nextChunk += count;
-        return claimed;
     }
 
-    private synchronized void fail(Throwable e) {
-        if (failure == null && !closed) {
+    @Override
+    public synchronized boolean isEnded() {
+        return closed || failure != null;
+    }
+
+    @Override
+    public synchronized void fail(Throwable e) {
+        if (!isEnded()) {
             failure = e;
         }
     }
 
-    private void end() {
+    @Override
+    public void end() {
         boolean last;
         synchronized (this) {
             last = --running == 0;
@@ -309,12 +327,12 @@ final class PackedWeights implements AutoCloseable {
         }
     }
 
-    /** Copies a verified chunk to the tensors that lie in it and are not there yet. */
-    private void distribute(int chunk, MemorySegment bytes) {
+    /** Gives a verified chunk to the tensors that lie in it and are not there yet. */
+    @Override
+    public void take(int chunk, MemorySegment bytes) {
         long begin = FileDigest.begin(chunk);
         long end = begin + bytes.byteSize();
-        for (int i = firstEndingBehind(begin); i < inOrder.size() && inOrder.get(i).begin < end; i++) {
-            TensorSlot slot = inOrder.get(i);
+        for (TensorSlot slot : slots.within(begin, end)) {
             long from = Math.max(begin, slot.begin);
             long to = Math.min(end, slot.end);
             TensorSink target = missing(slot);
@@ -328,20 +346,6 @@ final class PackedWeights implements AutoCloseable {
                 }
             }
         }
-    }
-
-    private int firstEndingBehind(long place) {
-        int low = 0;
-        int high = inOrder.size();
-        while (low < high) {
-            int middle = (low + high) >>> 1;
-            if (inOrder.get(middle).end > place) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        return low;
     }
 
     private synchronized @Nullable TensorSink missing(TensorSlot slot) {
@@ -387,34 +391,19 @@ final class PackedWeights implements AutoCloseable {
     /** Ends all reading, and frees everything when the readers are gone. */
     @Override
     public void close() {
-        List<Thread> ending;
+        ReadingPass ending;
         synchronized (this) {
             if (closed) {
                 return;
             }
             closed = true;
-            ending = readers;
+            ending = pass;
             notifyAll();
         }
-        ending.forEach(Thread::interrupt);
-        joinAll(ending);
+        if (ending != null) {
+            ending.close();
+        }
         shared.close();
         memory.close();
-    }
-
-    private static void joinAll(List<Thread> threads) {
-        boolean interrupted = false;
-        for (Thread thread : threads) {
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    interrupted = true; // their memory cannot be freed before they end, and they end soon
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 }

@@ -70,7 +70,7 @@ public interface ServingConfig {
 
     /** How weights are read from a disk; see {@link LoadOptions}. */
     interface Load {
-        /** Threads that read and verify; 0 is one for each processor, at most 16. */
+        /** Threads that read and verify; 0 is one for each processor, for large files at least 8, at most 16. */
         @WithDefault("0")
         int threads();
 
@@ -78,8 +78,8 @@ public interface ServingConfig {
         @WithDefault("1048576")
         int readSize();
 
-        /** on: past the kernel's page cache, where the file system can. */
-        @WithDefault("off")
+        /** on: past the kernel's page cache, where the file system can. auto: large files on fast disks, unless they are cached. */
+        @WithDefault("auto")
         LoadOptions.DirectIo directIo();
     }
 

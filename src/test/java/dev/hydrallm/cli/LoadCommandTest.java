@@ -40,7 +40,7 @@ class LoadCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"on", "off"})
+    @ValueSource(strings = {"auto", "on", "off"})
     void everyWayOfReadingGivesTheSameText(String directIo) {
         Map<String, String> environment =
                 Map.of("HYDRA_LOAD_DIRECT_IO", directIo, "HYDRA_LOAD_READ_SIZE", "65536", "HYDRA_LOAD_THREADS", "5");

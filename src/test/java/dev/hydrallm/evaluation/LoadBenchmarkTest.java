@@ -23,8 +23,11 @@ class LoadBenchmarkTest {
     void everyTurnReadsVerifiesAndLoadsTheModel() throws IOException {
         TorchNatives.load();
         List<Integer> done = new ArrayList<>();
-        LoadBenchmark benchmark =
-                new LoadBenchmark(DEMO, LoadOptions.DEFAULT, pack -> ModelEngine.load(pack, EngineOptions.DEFAULT));
+        LoadBenchmark benchmark = new LoadBenchmark(
+                DEMO,
+                LoadOptions.DEFAULT,
+                LoadBenchmark.FreeMemory.TOUCHED,
+                pack -> ModelEngine.load(pack, EngineOptions.DEFAULT));
         for (LoadBenchmark.Cache cache : LoadBenchmark.Cache.values()) {
             LoadBenchmark.Line line = benchmark.run(cache, 2, done::add);
             assertThat(line.cache()).isEqualTo(cache);
@@ -53,7 +56,10 @@ class LoadBenchmarkTest {
     @Test
     void aFileThatIsNotThereIsNoBenchmark() {
         assertThatThrownBy(() -> new LoadBenchmark(
-                        Path.of("nowhere"), LoadOptions.DEFAULT, pack -> ModelEngine.load(pack, EngineOptions.DEFAULT)))
+                        Path.of("nowhere"),
+                        LoadOptions.DEFAULT,
+                        LoadBenchmark.FreeMemory.AS_IS,
+                        pack -> ModelEngine.load(pack, EngineOptions.DEFAULT)))
                 .isInstanceOf(IOException.class);
         assertThatThrownBy(() -> PlainRead.read(Path.of("nowhere"), LoadOptions.DEFAULT))
                 .isInstanceOf(IOException.class)

@@ -20,6 +20,7 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -78,6 +79,7 @@ class PackedWeightsTest {
         "64, 4194304, OFF",
         "0, 1048576, ON",
         "3, 4096, ON",
+        "0, 65536, AUTO",
     })
     void everyWayOfReadingGivesTheSameBytes(int threads, int readBytes, LoadOptions.DirectIo directIo) {
         try (PackedWeights weights = open(new LoadOptions(threads, readBytes, directIo))) {
@@ -121,7 +123,7 @@ class PackedWeightsTest {
             bytes(weights, "t1");
             bytes(weights, "t4");
             Map<String, byte[]> sent = new LinkedHashMap<>();
-            List<Runnable> sending = new ArrayList<>();
+            List<Sending> sending = new ArrayList<>();
             tensors.forEach((name, content) -> {
                 byte[] target = new byte[content.length];
                 sent.put(name, target);
@@ -130,7 +132,7 @@ class PackedWeightsTest {
                         (offset, bytes) -> MemorySegment.copy(
                                 bytes, ValueLayout.JAVA_BYTE, 0, target, (int) offset, (int) bytes.byteSize())));
             });
-            sending.forEach(Runnable::run);
+            sending.forEach(Sending::await);
             tensors.forEach((name, content) -> assertThat(sent.get(name)).isEqualTo(content));
             weights.awaitVerified();
             // It was sent and not kept, and can be read all the same.
@@ -139,14 +141,48 @@ class PackedWeightsTest {
     }
 
     @Test
+    void aSendingThatIsEndedWritesNoMoreAndItsTensorIsReadAgain() {
+        try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF))) {
+            AtomicBoolean ended = new AtomicBoolean();
+            AtomicBoolean writtenToo = new AtomicBoolean();
+            Sending sending = weights.send("t4", (offset, bytes) -> writtenToo.compareAndSet(false, ended.get()));
+            sending.close();
+            ended.set(true);
+            sending.close();
+            weights.awaitVerified();
+            assertThat(writtenToo).isFalse();
+            assertThat(bytes(weights, "t4")).isEqualTo(tensors.get("t4"));
+        }
+    }
+
+    @Test
+    void whoIsInterruptedWhileWaitingForASinkEndsItsSending() throws Exception {
+        try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF));
+                ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            AtomicBoolean over = new AtomicBoolean();
+            AtomicBoolean writtenToo = new AtomicBoolean();
+            Sending sending = weights.send("t9", (offset, bytes) -> writtenToo.compareAndSet(false, over.get()));
+            Future<?> interrupted = thread.submit(() -> {
+                Thread.currentThread().interrupt();
+                assertThatThrownBy(sending::await).hasMessage("interrupted while " + file + " was read");
+                over.set(true);
+            });
+            interrupted.get();
+            weights.awaitVerified();
+            assertThat(writtenToo).isFalse();
+            assertThat(bytes(weights, "t9")).isEqualTo(tensors.get("t9"));
+        }
+    }
+
+    @Test
     void aSinkThatFailsEndsAllReading() {
         try (PackedWeights weights = open(LoadOptions.DEFAULT)) {
-            List<Runnable> sending = new ArrayList<>();
+            List<Sending> sending = new ArrayList<>();
             tensors.keySet()
                     .forEach(name -> sending.add(weights.send(name, (offset, bytes) -> {
                         throw new IllegalStateException("the device is gone");
                     })));
-            assertThatThrownBy(() -> sending.forEach(Runnable::run))
+            assertThatThrownBy(() -> sending.forEach(Sending::await))
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("the device is gone");
             assertThatThrownBy(weights::awaitVerified).hasMessageContaining("the device is gone");
@@ -235,7 +271,7 @@ class PackedWeightsTest {
 
     @Test
     void aFileThatIsCutWhileItIsReadIsRefused() throws IOException {
-        try (ChunkReader reader = new ChunkReader(file, digest, LoadOptions.DEFAULT)) {
+        try (ChunkReader reader = new ChunkReader(file, digest, LoadOptions.DEFAULT, new DirectPace(1))) {
             reader.read(0);
             Files.write(file, Arrays.copyOf(Files.readAllBytes(file), 6 * MIB));
             assertThatThrownBy(() -> reader.read(1))

@@ -89,7 +89,8 @@ final class RecordedRuns {
             hub.putAll("org/base", base);
             // The requests that Java's ahead-of-time cache is trained with.
             Process server = start(hub, program, folder, "rehearse", "dev.hydrallm.cli.Main", "rehearse");
-            // Only the benchmark of cold starts, which takes long, forgets files.
+            // Only the benchmark of cold starts, which takes long, forgets files, and only large ones are asked for in
+            // the cache.
             Process tour = start(
                     hub,
                     program,
@@ -97,7 +98,8 @@ final class RecordedRuns {
                     "tour",
                     CommandTour.class.getName(),
                     "commands",
-                    "dev.hydrallm.evaluation.PageCache");
+                    "dev.hydrallm.evaluation.PageCache",
+                    "dev.hydrallm.natives.CachedPages");
             await(tour, folder.resolve("tour.log"));
             await(server, folder.resolve("rehearse.log"));
         }

@@ -10,6 +10,7 @@ import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.Sending;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.model.TensorMemory;
@@ -51,6 +52,10 @@ final class CpuWeights implements AutoCloseable {
 
     private final ExecutorService processors;
     private final List<Future<?>> packing = new ArrayList<>();
+
+    /** Matrices that are packed from the file. */
+    private final List<Sending> sending = new ArrayList<>();
+
     private final MemorySegment memory;
     private long used;
 
@@ -194,13 +199,30 @@ final class CpuWeights implements AutoCloseable {
         PackLayout.Matrix matrix = source.matrix(name);
         MemorySegment tiles = place(tileBytes(matrix));
         MemorySegment scales = place(scales(matrix) * Float.BYTES);
-        packing.add(processors.submit(() -> pack(matrix, tiles, scales)));
+        packing.add(processors.submit(packing(matrix, tiles, scales)));
         return Struct.of(MATRIX_FIELDS, arena)
                 .pointer(tiles)
                 .pointer(scales)
                 .number(matrix.rows())
                 .number(matrix.columns())
                 .memory();
+    }
+
+    private Runnable packing(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
+        boolean isLookedUp = matrix.name().equals("embedding");
+        if (isLookedUp || !source.isStoredSo(matrix)) {
+            return () -> pack(matrix, tiles, scales);
+        }
+        Sending codes = model.send(
+                matrix.name() + ".weight",
+                (offset, bytes) -> kernels.pack(bytes, offset, matrix.rows(), matrix.columns(), tiles));
+        sending.add(codes);
+        return () -> {
+            codes.await();
+            MemorySegment stored = FiniteNumbers.of(model, matrix.name() + ".scale");
+            MemorySegment.copy(stored, 0, scales, 0, stored.byteSize());
+            source.release(matrix);
+        };
     }
 
     private void pack(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
@@ -223,7 +245,7 @@ final class CpuWeights implements AutoCloseable {
 
     private void pack(Int8Matrix rows, MemorySegment tiles, MemorySegment scales) {
         PackLayout.Matrix matrix = rows.matrix();
-        kernels.pack(rows.codes(), matrix.rows(), matrix.columns(), tiles);
+        kernels.pack(rows.codes(), 0, matrix.rows(), matrix.columns(), tiles);
         MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
     }
 
@@ -257,6 +279,7 @@ final class CpuWeights implements AutoCloseable {
     private void end() {
         processors.shutdownNow();
         processors.close();
+        sending.forEach(Sending::close);
         source.close();
         room.close();
     }

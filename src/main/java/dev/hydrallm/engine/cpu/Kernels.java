@@ -40,7 +40,7 @@ final class Kernels {
 
     private Kernels(NativeLibrary library) {
         this.library = library;
-        pack = library.procedure("hydra_pack", POINTER, LONG, LONG, POINTER);
+        pack = library.procedure("hydra_pack", POINTER, LONG, LONG, LONG, LONG, POINTER);
         packFourBits = library.function("hydra_pack_four_bits", INT, POINTER, POINTER, POINTER, POINTER);
         decode = library.procedure("hydra_decode", POINTER, POINTER, LONG, LONG, POINTER, POINTER, LONG, POINTER);
         norm = library.procedure("hydra_norm", POINTER, POINTER, POINTER, LONG, POINTER);
@@ -98,9 +98,14 @@ final class Kernels {
         }
     }
 
-    void pack(MemorySegment codes, long outputs, long inputs, MemorySegment tiles) {
+    /**
+     * Packs a part of a matrix.
+     *
+     * @param codes as they stand in (outputs, inputs) from the place {@code from} on
+     */
+    void pack(MemorySegment codes, long from, long outputs, long inputs, MemorySegment tiles) {
         try {
-            pack.invokeExact(codes, outputs, inputs, tiles);
+            pack.invokeExact(codes, from, codes.byteSize(), outputs, inputs, tiles);
         } catch (Throwable e) {
             throw NativeLibrary.failure(e);
         }

@@ -152,7 +152,7 @@ final class DeviceMatrices implements Matrices {
             long codesOfPart = codesAt + row * columns;
             long scalesOfPart = scalesAt + row * Float.BYTES;
             if (source.isStoredSo(part)) {
-                sending.add(model.send(part.name() + ".weight", to(codesOfPart)));
+                sending.add(model.send(part.name() + ".weight", to(codesOfPart))::await);
                 sending.add(onAProcessor(() -> sendScales(part, scalesOfPart)));
             } else {
                 sending.add(onAProcessor(() -> convert(part, codesOfPart, scalesOfPart)));
@@ -195,7 +195,7 @@ final class DeviceMatrices implements Matrices {
         long address = TensorAddress.of(target) + firstRow * part.columns() * width;
         String name = part.name() + ".weight";
         if (source.storedType(part) == (width == Short.BYTES ? DType.F16 : DType.F32) && !isShared(part)) {
-            return model.send(name, to(address));
+            return model.send(name, to(address))::await;
         }
         return onAProcessor(() -> {
             TensorView stored = model.tensor(name);

@@ -101,7 +101,7 @@ class KernelsTest {
             long padded = Math.ceilDiv(matrix.inputs(), 4) * 4L;
             MemorySegment packed = arena.allocate((long) tiles * Kernels.TILE * padded, 64);
             MemorySegment codes = arena.allocateFrom(ValueLayout.JAVA_BYTE, matrix.codes());
-            kernels.pack(codes, matrix.outputs(), matrix.inputs(), packed);
+            kernels.pack(codes, 0, matrix.outputs(), matrix.inputs(), packed);
             MemorySegment scales = arena.allocate(4L * tiles * Kernels.TILE, 64);
             MemorySegment.copy(matrix.scales(), 0, scales, ValueLayout.JAVA_FLOAT, 0, matrix.outputs());
             MemorySegment structure = Struct.of(4, arena)

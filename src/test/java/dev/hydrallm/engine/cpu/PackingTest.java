@@ -8,8 +8,12 @@ import dev.hydrallm.quantization.Nf4;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Example;
@@ -66,12 +70,30 @@ class PackingTest {
         return arena.allocate(bytes, 64).fill(UNTOUCHED);
     }
 
-    private byte[] packed(byte[] codes, int outputs, int inputs) {
+    /** Packs the parts between some places, in their order. */
+    private byte[] packed(byte[] codes, int outputs, int inputs, List<Part> parts) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment tiles = untouched(tiles(codes, outputs, inputs).length, arena);
-            kernels.pack(arena.allocateFrom(ValueLayout.JAVA_BYTE, codes), outputs, inputs, tiles);
+            MemorySegment all = arena.allocateFrom(ValueLayout.JAVA_BYTE, codes);
+            parts.forEach(part ->
+                    kernels.pack(all.asSlice(part.from, part.to - part.from), part.from, outputs, inputs, tiles));
             return tiles.toArray(ValueLayout.JAVA_BYTE);
         }
+    }
+
+    /** Places in a matrix. */
+    private record Part(int from, int to) {}
+
+    private static List<Part> parts(int size, int count, Random random) {
+        int[] ends = IntStream.concat(IntStream.of(0, size), random.ints(count, 0, size + 1))
+                .sorted()
+                .toArray();
+        List<Part> parts = new ArrayList<>();
+        for (int i = 1; i < ends.length; i++) {
+            parts.add(new Part(ends[i - 1], ends[i]));
+        }
+        Collections.shuffle(parts, random);
+        return parts;
     }
 
     private Packed packed(Matrix matrix) {
@@ -129,7 +151,21 @@ class PackingTest {
             @ForAll @IntRange(min = 1, max = 140) int outputs, @ForAll @IntRange(min = 1, max = 200) int inputs) {
         byte[] codes = new byte[outputs * inputs];
         new Random(outputs * 1000L + inputs).nextBytes(codes);
-        assertThat(packed(codes, outputs, inputs)).isEqualTo(tiles(codes, outputs, inputs));
+        List<Part> whole = List.of(new Part(0, codes.length));
+        assertThat(packed(codes, outputs, inputs, whole)).isEqualTo(tiles(codes, outputs, inputs));
+    }
+
+    @Property(tries = 300)
+    void partsComeInAnyOrder(
+            @ForAll @IntRange(min = 1, max = 140) int outputs,
+            @ForAll @IntRange(min = 1, max = 200) int inputs,
+            @ForAll @IntRange(min = 1, max = 12) int count,
+            @ForAll long seed) {
+        Random random = new Random(seed);
+        byte[] codes = new byte[outputs * inputs];
+        random.nextBytes(codes);
+        List<Part> parts = parts(codes.length, count, random);
+        assertThat(packed(codes, outputs, inputs, parts)).isEqualTo(tiles(codes, outputs, inputs));
     }
 
     /** Scales over the whole range of the format, in which rounding to subnormal numbers happens, and alike ones. */
