@@ -11,7 +11,7 @@ final class DraftYield {
     private static final int ASSUMED_WEIGHT = 4;
     private static final int INHERITED_WEIGHT = 12;
     private static final int SEQUENCE_WINDOW = 24;
-    private static final int LONG_WINDOW = 512;
+    private static final int LONG_WINDOW = 128;
 
     private final double[] tokens;
     private final double[] costs;

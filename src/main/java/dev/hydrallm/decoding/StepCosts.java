@@ -20,7 +20,7 @@ final class StepCosts {
     private static final double OUTLIER = 1.5;
 
     /** How long the cost of a plain step is believed without running some in a row, and how many of them. */
-    private static final int STEPS_BETWEEN_PLAIN = 256;
+    private static final int STEPS_BETWEEN_PLAIN = 512;
 
     private static final int PLAIN_RUN = 5;
 

@@ -20,7 +20,7 @@ final class TreeChooser {
     private static final double CLEARLY = 1.05;
 
     /** And the whole tree for a part of it: a device has to be told of every new shape. */
-    private static final double WORTH_A_SHAPE = 1.02;
+    private static final double WORTH_A_SHAPE = 1.01;
 
     private static final int TRIAL_STEPS = 24;
 
@@ -103,6 +103,7 @@ final class TreeChooser {
             onTrial = true;
             trialSteps = TRIAL_STEPS;
             expected.doubt();
+            usual.expected.doubt();
             return trialStep();
         }
         return heads;
@@ -151,7 +152,7 @@ final class TreeChooser {
         int[] likeliest = likeliestFirst(rates);
         int room = Math.min(candidates, most);
         int paying = mode == Mode.MEASURE ? Math.min(toMeasure(), room) : paying(rates, likeliest, room);
-        int drafted = mode == Mode.TRIAL ? Math.min(2 * paying, room) : paying;
+        int drafted = mode == Mode.TRIAL ? Math.min(paying + (heads == 0 ? paying : 1), room) : paying;
         last = choice(likeliest, drafted, paying, confidence, rates, deepest);
         return last.tree;
     }

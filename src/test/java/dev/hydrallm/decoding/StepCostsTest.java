@@ -111,15 +111,15 @@ class StepCostsTest {
     @Test
     void plainStepsAreDueWhenNoneRanInARowForLong() {
         plain(6, 100);
-        for (int i = 0; i < 300; i++) {
-            assertThat(costs.plainIsDue()).isEqualTo(i >= 256);
+        for (int i = 0; i < 600; i++) {
+            assertThat(costs.plainIsDue()).isEqualTo(i >= 512);
             drafted(1, i % 2 == 0 ? 3 : 1, 150, HEADS, 50);
         }
         plain(4, 100);
         assertThat(costs.plainIsDue()).isTrue();
         costs.verified(1, 100);
         assertThat(costs.plainIsDue()).isFalse();
-        plain(400, 100);
+        plain(900, 100);
         assertThat(costs.plainIsDue()).as("after many in a row").isFalse();
     }
 
