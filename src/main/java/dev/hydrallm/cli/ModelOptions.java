@@ -67,7 +67,7 @@ final class ModelOptions {
             names = "--speculation",
             paramLabel = "EXTENT",
             description =
-                    "adaptive: at each step as many of the tree's nodes as pay, down to none; the text is the same."
+                    "adaptive: at each step those of the tree's nodes that pay, down to none; the text is the same."
                             + " whole: always all of them. Default: adaptive with the model's own tree, whole with --tree and"
                             + " for a model without one.")
     Speculation.@Nullable Extent speculation;

@@ -11,7 +11,7 @@ public record Speculation(DraftTree tree, Extent extent) {
         /** All of it, always: the steps of a seed are the same everywhere. */
         WHOLE,
         /**
-         * As many of its first nodes as pay, down to none, by what this text lets pass and what steps cost on this
+         * Those of its nodes that pay, down to none, by how sure the heads are of each and what steps cost on this
          * machine. Only the steps depend on it, never the text; where the text would, by the rule or by a limit of
          * steps, the whole tree is drafted.
          */

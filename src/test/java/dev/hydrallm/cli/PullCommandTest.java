@@ -45,8 +45,8 @@ class PullCommandTest {
         assertThat(run.exitCode()).isZero();
         assertThat(run.out()).isEqualTo(snapshot + System.lineSeparator());
         assertThat(run.err())
-                .contains("Fetching org/demo [", "100 % of 20.6 MB, ", " MB/s")
-                .contains("Pulled org/demo at commit " + FakeHub.COMMIT + ": 3 files, 20.6 MB of them fetched now.");
+                .contains("Fetching org/demo [", "100 % of 17.7 MB, ", " MB/s")
+                .contains("Pulled org/demo at commit " + FakeHub.COMMIT + ": 3 files, 17.7 MB of them fetched now.");
         assertThat(snapshot.resolve("README.md")).doesNotExist();
         assertThat(run("pull", "org/demo").err()).contains("3 files, 0.0 MB of them fetched now.");
     }
