@@ -36,8 +36,8 @@ final class Line {
         slope = Math.max(0, (covariance + SLOPE_KEPT * slope) / (variance + SLOPE_KEPT));
     }
 
-    /** The line at a place; at least one measurement was made. */
+    /** The line at a place, a tenth of the mean at least, for noise must make nothing free; at least one measurement was made. */
     double at(double where) {
-        return value + slope * (where - place);
+        return Math.max(value / 10, value + slope * (where - place));
     }
 }

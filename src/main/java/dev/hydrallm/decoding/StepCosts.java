@@ -61,7 +61,7 @@ final class StepCosts {
     void verified(int nodes, long nanos) {
         alone = true;
         steps++;
-        if (drafted) {
+        if (drafted || nodes > PLAIN) { // drafts that were caught up on are not reported
             plainInARow = 0;
         } else {
             plainInARow++;

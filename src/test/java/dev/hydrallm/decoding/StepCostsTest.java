@@ -96,6 +96,26 @@ class StepCostsTest {
     }
 
     @Test
+    void aForwardBehindDraftsThatWereCaughtUpOnIsNoPlainOne() {
+        measureAll();
+        for (int i = 0; i < 20; i++) {
+            plain(10, 100);
+            costs.verified(4, 5_000);
+        }
+        assertThat(costs.plain()).isCloseTo(100, CLOSE);
+    }
+
+    @Test
+    void noiseMakesNothingFree() {
+        plain(8, 100);
+        for (int i = 0; i < 8; i++) {
+            drafted(1, 7, 10, HEADS, 40);
+            drafted(1, 8, 1_000, HEADS, 40);
+        }
+        assertThat(costs.verify(1)).isPositive();
+    }
+
+    @Test
     void itSaysWhatIsNotKnown() {
         assertThat(costs.unknown()).isEqualTo(StepCosts.Unknown.DRAFTED);
         drafted(7, 6, 200, HEADS, 50);
