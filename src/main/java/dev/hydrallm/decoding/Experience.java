@@ -70,9 +70,13 @@ final class Experience {
             return newSteps >= 0;
         }
 
-        /** Counts a step without a trial; whether it is time for one. */
+        /** Counts a step without a trial; whether it is time for one, which then is whoever's asks: a text may end before it. */
         boolean trialIsDue() {
-            return --untilTrial <= 0;
+            if (--untilTrial > 0) {
+                return false;
+            }
+            untilTrial = trialInterval;
+            return true;
         }
 
         /** The tree of some of the nodes, the root and all their ancestors among them. */

@@ -81,6 +81,7 @@ final class StepCosts {
     /** A step that several sequences shared: it tells nothing of what one costs. */
     void shared() {
         alone = false;
+        drafted = false;
         plainInARow = 0;
         draftedInARow = 0;
     }

@@ -84,7 +84,7 @@ final class TreeChooser {
         if (unknown != StepCosts.Unknown.NOTHING) {
             // What is shared with others is not measured, and would stay unknown.
             mode = Mode.MEASURE;
-            return unknown == StepCosts.Unknown.PLAIN && costs.alone() ? 0 : tree.depth();
+            return unknown == StepCosts.Unknown.PLAIN && costs.alone() ? 0 : headsToMeasure();
         }
         if (usual.isNew() || trialSteps > 0) {
             return trialStep();
@@ -151,13 +151,18 @@ final class TreeChooser {
         }
         int[] likeliest = likeliestFirst(rates);
         int room = Math.min(candidates, most);
-        int paying = mode == Mode.MEASURE ? Math.min(toMeasure(), room) : paying(rates, likeliest, room);
+        int paying = mode == Mode.MEASURE ? Math.min(nodesToMeasure(), room) : paying(rates, likeliest, room);
         int drafted = mode == Mode.TRIAL ? Math.min(paying + (heads == 0 ? paying : 1), room) : paying;
         last = choice(likeliest, drafted, paying, confidence, rates, deepest);
         return last.tree;
     }
 
-    private int toMeasure() {
+    /** One and all in turns of two steps, so that both go with few nodes and with many. */
+    private int headsToMeasure() {
+        return costs.alone() && measured / MEASURED_NODES.length % 2 == 1 ? 1 : tree.depth();
+    }
+
+    private int nodesToMeasure() {
         return MEASURED_NODES[costs.alone() ? measured++ % MEASURED_NODES.length : 0];
     }
 

@@ -30,8 +30,16 @@ final class FileReads implements AutoCloseable {
         this.pace = pace;
         boolean auto = directIo == LoadOptions.DirectIo.AUTO;
         boolean wanted = auto ? LoadOptions.isLarge(cached.size()) : directIo == LoadOptions.DirectIo.ON;
-        direct = wanted ? direct(file) : null;
-        mapped = auto && direct != null ? cached.map(FileChannel.MapMode.READ_ONLY, 0, cached.size(), arena) : null;
+        mapped = auto && wanted ? mapped(cached, arena) : null;
+        direct = wanted && (mapped != null || !auto) ? direct(file) : null;
+    }
+
+    private static @Nullable MemorySegment mapped(FileChannel file, Arena arena) {
+        try {
+            return file.map(FileChannel.MapMode.READ_ONLY, 0, file.size(), arena);
+        } catch (IOException e) {
+            return null; // not in this file system, or no addresses are left: nobody can ask what the cache holds
+        }
     }
 
     /** Opens a file. */

@@ -35,7 +35,9 @@ final class TensorSlots {
 
     /** Those that have a byte of {@code begin..end} of the file. */
     List<TensorSlot> within(long begin, long end) {
-        return inOrder.subList(firstEndingBehind(begin), firstEndingBehind(end - 1) + 1).stream()
+        return inOrder
+                .subList(firstEndingBehind(begin), Math.min(inOrder.size(), firstEndingBehind(end - 1) + 1))
+                .stream()
                 .filter(slot -> slot.overlaps(begin, end))
                 .toList();
     }

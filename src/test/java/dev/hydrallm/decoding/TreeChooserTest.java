@@ -167,6 +167,41 @@ class TreeChooserTest {
     }
 
     @Test
+    void headsThatNeverPassAreNotAsked() {
+        int few = 0;
+        DraftShape wanted = chooser.wanted();
+        for (int step = 0; step < 4_000; step++) {
+            Drafts drafts = sure(wanted, rank -> rank == 0 ? 0.9 : 0.01);
+            for (int head = 1; head < drafts.probabilities().length; head++) {
+                Arrays.fill(drafts.probabilities()[head], 0.001f);
+            }
+            DraftTree tree = chooser.choose(drafts, ALL, ALL);
+            costs.verified(tree.nodes(), PLAIN + 100L * (tree.nodes() - 1));
+            boolean guessed = tree.nodes() > 1 && tree.ranksTo(1).equals(List.of(0)) && random.nextDouble() < 0.9;
+            chooser.observe(guessed ? new int[] {0, 1} : new int[] {0});
+            wanted = chooser.wanted();
+            if (wanted.ranks() > 0) {
+                costs.drafted(wanted.heads(), 150L * wanted.heads());
+            }
+            few += step >= 3_000 && wanted.heads() == 1 ? 1 : 0;
+        }
+        assertThat(few).isGreaterThan(850);
+    }
+
+    @Test
+    void textsThatAreShorterThanATrialDoNotTryForever() {
+        assertThat(meanNodes(2_000, rank -> 0.01, 300, 300)).isLessThan(1.2);
+        int asked = 0;
+        for (int text = 0; text < 200; text++) {
+            chooser = new TreeChooser(TREE, GREEDY, experience);
+            for (int nodes : steps(15, always(rank -> 0.01), AS_THEY_SAY, 300, 300)) {
+                asked += nodes > 1 ? 1 : 0;
+            }
+        }
+        assertThat(asked).as("of 3,000 steps").isLessThan(600);
+    }
+
+    @Test
     void inCompanyNothingIsMeasured() {
         costs.shared();
         for (int step = 0; step < 100; step++) {
