@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.ByteArrayOutputStream;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -127,17 +128,22 @@ final class JsonReader {
         try {
             node = part.reader.readTree(json);
         } catch (JsonProcessingException e) {
-            if (!anyJson) {
-                throw new DataFormatException(
-                        file + ": " + part.complaint + " at byte " + (begin + offset(e)) + ": "
-                                + e.getOriginalMessage(),
-                        e);
-            }
-            sink.take(new Entry.Bad(Drop.NO_JSON, place));
+            noJson(place, part, begin + offset(e), e.getOriginalMessage(), e);
+            return;
+        } catch (CharConversionException e) {
+            // What begins with zeros is taken for UTF-32, and may be none.
+            noJson(place, part, begin, String.valueOf(e.getMessage()), e);
             return;
         }
         anyJson = true;
         sink.take(JsonDocuments.read(node, place));
+    }
+
+    private void noJson(String place, Part part, long at, String why, IOException cause) throws IOException {
+        if (!anyJson) {
+            throw new DataFormatException(file + ": " + part.complaint + " at byte " + at + ": " + why, cause);
+        }
+        sink.take(new Entry.Bad(Drop.NO_JSON, place));
     }
 
     /** Where it went wrong; what is refused for its size has no place. */
