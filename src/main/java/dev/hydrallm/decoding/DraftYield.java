@@ -1,5 +1,7 @@
 package dev.hydrallm.decoding;
 
+import java.util.Arrays;
+
 /**
  * What steps bring and what their forward costs, by the number of heads that are asked: running means over steps, of which the latest weigh
  * most.
@@ -40,11 +42,9 @@ final class DraftYield {
 
     /** Of a new sequence, which starts from what is known of its kind. */
     DraftYield ofSequence() {
-        int[] inherited = weights.clone();
-        for (int count = 0; count < inherited.length; count++) {
-            inherited[count] = Math.min(inherited[count], INHERITED_WEIGHT);
-        }
-        return new DraftYield(tokens.clone(), costs.clone(), inherited, SEQUENCE_WINDOW);
+        DraftYield own = new DraftYield(tokens.clone(), costs.clone(), weights.clone(), SEQUENCE_WINDOW);
+        own.weighAtMost(INHERITED_WEIGHT);
+        return own;
     }
 
     /** Tokens of a step that asks so many heads, the base's own included. */
@@ -59,9 +59,11 @@ final class DraftYield {
 
     /** Lets what comes next weigh more: the text may have changed. */
     void doubt() {
-        for (int count = 0; count < weights.length; count++) {
-            weights[count] = Math.min(weights[count], ASSUMED_WEIGHT);
-        }
+        weighAtMost(ASSUMED_WEIGHT);
+    }
+
+    private void weighAtMost(int most) {
+        Arrays.setAll(weights, count -> Math.min(weights[count], most));
     }
 
     /** Learns from a step what it was expected to bring, and to cost, with so many heads. */

@@ -2,7 +2,9 @@ package dev.hydrallm.decoding;
 
 import java.util.BitSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /** What a decoder has learned of its engine and its texts, so that a new sequence need not start from nothing. */
 final class Experience {
@@ -46,6 +48,9 @@ final class Experience {
         int heads;
 
         private final DraftTree tree;
+        /** What fills the tree as deep as so many heads reach; made once, for it is asked at every step. */
+        private final List<DraftShape> shapes;
+
         private final Map<BitSet, DraftTree> subtrees = new LinkedHashMap<>(16, 0.75f, true) {
             @Override
             protected boolean removeEldestEntry(Map.Entry<BitSet, DraftTree> eldest) {
@@ -59,6 +64,9 @@ final class Experience {
 
         private Usual(DraftTree tree) {
             this.tree = tree;
+            shapes = IntStream.rangeClosed(0, tree.depth())
+                    .mapToObj(depth -> DraftShape.of(tree.withinDepth(depth)))
+                    .toList();
             calibration = new Calibration(tree.depth());
             expected = DraftYield.assumed(tree.depth());
             heads = tree.depth();
@@ -77,6 +85,11 @@ final class Experience {
             }
             untilTrial = trialInterval;
             return true;
+        }
+
+        /** What to ask of so many heads. */
+        DraftShape shape(int heads) {
+            return shapes.get(heads);
         }
 
         /** The tree of some of the nodes, the root and all their ancestors among them. */

@@ -75,7 +75,7 @@ final class TreeChooser {
     /** What to ask of the heads for the next step. */
     DraftShape wanted() {
         asked = headsToAsk();
-        return asked == 0 ? DraftShape.NONE : DraftShape.of(tree.withinDepth(asked));
+        return usual.shape(asked);
     }
 
     private int headsToAsk() {
