@@ -66,11 +66,8 @@ public final class FakeOpenAi implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         server.createContext("/v1/", exchange -> {
-            most.accumulateAndGet(running.incrementAndGet(), Math::max);
             try (exchange) {
                 answer(exchange);
-            } finally {
-                running.decrementAndGet();
             }
         });
         server.setExecutor(threads);
@@ -95,7 +92,7 @@ public final class FakeOpenAi implements AutoCloseable {
         return keys;
     }
 
-    /** The most requests at once. */
+    /** The most answers in the making at once: one that the client has already seen, or that broke, does not count. */
     public int most() {
         return most.get();
     }
@@ -113,10 +110,13 @@ public final class FakeOpenAi implements AutoCloseable {
             fault.answer(exchange);
             return;
         }
+        most.accumulateAndGet(running.incrementAndGet(), Math::max);
         try {
             Thread.sleep(20);
         } catch (InterruptedException e) {
             throw new IOException(e);
+        } finally {
+            running.decrementAndGet();
         }
         ObjectNode choice = JSON.createObjectNode();
         if (path.equals("/v1/chat/completions")) {
