@@ -220,7 +220,7 @@ function startComparison() {
     request: { ...asked.request, body: { ...body, ...drafting(extent) } },
   });
   return whileRunning(async (signal) => {
-    const hydra = await run(variant(speculation === "none" ? "adaptive" : speculation), "With draft heads", signal);
+    const hydra = await run(variant(speculation === "none" ? "adaptive" : speculation), "With speculation", signal);
     say("Now without speculation …");
     const plain = await run(variant("none"), "Plain decoding", signal);
     say(summary(hydra, asked.request.body.seed));

@@ -1,6 +1,5 @@
 package dev.hydrallm.cli;
 
-import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.engine.GpuFigures;
 import dev.hydrallm.evaluation.ComparisonBenchmark;
 import dev.hydrallm.evaluation.ContentionBenchmark;
@@ -152,20 +151,13 @@ record BenchReport(
                 "overhead %",
                 "same ids");
         speed.forEach(line -> table.row(
-                tree(line),
+                line.tree(),
                 spread(line.tokensPerSecond(), line.tokensPerSecond().mean() < 20 ? 2 : 0),
                 spread(line.ratio(), 2),
                 Table.number(line.tokensPerStep(), 2),
                 Table.number(100 * line.overhead(), 1),
                 line.sameIds() ? "yes" : "no"));
         return table;
-    }
-
-    private static String tree(SpeedBenchmark.Line line) {
-        if (line.nodes() == 1) {
-            return "1 (plain)";
-        }
-        return line.extent() == Speculation.Extent.ADAPTIVE ? "up to " + line.nodes() : String.valueOf(line.nodes());
     }
 
     private Table soakTable() {

@@ -98,7 +98,7 @@ final class InspectCommand implements Callable<Integer> {
         line(
                 "draft",
                 pack.draft().heads() == 0
-                        ? "no heads: it decodes plainly"
+                        ? "no heads: it drafts what its own text foretells"
                         : pack.draft().heads() + " heads on " + pack.draft().forkedLayers() + " forked layers");
         line(
                 "draft tree",

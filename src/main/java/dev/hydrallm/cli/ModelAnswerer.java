@@ -36,7 +36,7 @@ final class ModelAnswerer implements Answerer {
 
     @Override
     public boolean drafts() {
-        return usual.tree().depth() > 0;
+        return usual.drafts();
     }
 
     @Override

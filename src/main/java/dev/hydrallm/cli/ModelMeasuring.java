@@ -148,11 +148,11 @@ final class ModelMeasuring {
                 Engine engine = Models.engine(pack, options, 1)) {
             Speculation usual = Models.drafting(pack, options);
             List<Speculation> ways = new ArrayList<>();
-            if (usual.tree().depth() > 0) {
+            if (usual.drafts()) {
                 ways.add(usual);
-                if (usual.extent() == Speculation.Extent.ADAPTIVE) {
-                    ways.add(Speculation.whole(usual.tree()));
-                }
+            }
+            if (usual.tree().depth() > 0 && usual.extent() != Speculation.Extent.WHOLE) {
+                ways.add(Speculation.whole(usual.tree()));
             }
             SpeedBenchmark benchmark = new SpeedBenchmark(
                     engine,

@@ -67,9 +67,9 @@ final class ModelOptions {
             names = "--speculation",
             paramLabel = "EXTENT",
             description =
-                    "adaptive: at each step those of the tree's nodes that pay, down to none; the text is the same."
-                            + " whole: always all of them. Default: adaptive with the model's own tree, whole with --tree and"
-                            + " for a model without one.")
+                    "adaptive: at each step what pays, down to nothing: what followed where the text's end stood in it before, or"
+                            + " those of the tree's nodes that the heads are sure enough of. heads: the latter alone. whole: the"
+                            + " whole tree, always. The text is the same. Default: adaptive, but whole with --tree.")
     Speculation.@Nullable Extent speculation;
 
     @Option(names = "--no-speculation", description = "Decode one token a step, without drafting.")

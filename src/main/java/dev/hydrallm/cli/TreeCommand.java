@@ -37,7 +37,7 @@ import picocli.CommandLine.Option;
             "The base writes on from every second prompt, and before each token is looked at which ranks the heads had for the"
                     + " tokens that came: that decides what any tree would have got accepted. Without --nodes what steps"
                     + " cost is measured too, and some trees are timed in turns on the other prompts: those that promise most,"
-                    + " and larger ones, for each step drafts only the nodes that pay (as --speculation adaptive does). The"
+                    + " and larger ones, for each step drafts only what pays of its nodes and of the text (as --speculation adaptive does). The"
                     + " tree that is chosen is then timed again, in turns with those of --compare-with, which are drafted"
                     + " whole, and with plain decoding: the ratios within each pass say how much faster it is.",
             "",
@@ -255,6 +255,7 @@ final class TreeCommand implements Callable<Integer> {
     private List<TreeTiming.Timed> besides(PackedModel pack, DraftTree chosen) {
         List<TreeTiming.Timed> trees = new ArrayList<>();
         trees.add(TreeTiming.Timed.grown(chosen, TreeReport.Role.CHOSEN));
+        trees.add(TreeTiming.Timed.ofHeads("the same, of the heads alone", TreeReport.Role.GROWN, chosen));
         trees.add(TreeTiming.Timed.whole("the same, whole", TreeReport.Role.GROWN, chosen));
         DraftTree usual = TextModel.treeOf(
                 pack, Optional.of(NamedTrees.defaultFor(pack.draft().heads())));

@@ -44,6 +44,7 @@ final class Experience {
 
         final Calibration calibration;
         final DraftYield expected;
+        final RepetitionRates repetition = new RepetitionRates();
         /** Heads in use. */
         int heads;
 

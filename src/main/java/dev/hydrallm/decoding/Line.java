@@ -13,6 +13,11 @@ final class Line {
     private double slope;
     private int seen;
 
+    /** @param slope what is assumed of it until values at several places were measured */
+    Line(double slope) {
+        this.slope = slope;
+    }
+
     /** How many measurements it has. */
     int seen() {
         return seen;

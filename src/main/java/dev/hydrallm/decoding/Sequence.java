@@ -15,9 +15,10 @@ import java.util.Optional;
 public final class Sequence {
     private final KvSlots.Lease lease;
     private final int promptLength;
+    private final Speculation speculation;
     private final boolean adaptive;
     /** Made with the prompt's reading, when the decoder is known whose experience it takes. */
-    private Optional<TreeChooser> chooser = Optional.empty();
+    private Optional<DraftChooser> chooser = Optional.empty();
 
     private final AcceptanceRule rule;
     private final StopRules stops;
@@ -40,7 +41,7 @@ public final class Sequence {
 
     private final List<Integer> acceptLengths = new ArrayList<>();
     private int draftedTokens;
-    private final int[] draftedSteps;
+    private int[] draftedSteps;
     private Phases phases = Phases.ZERO;
     private Optional<FinishReason> finish = Optional.empty();
     private Optional<NotFiniteException> failure = Optional.empty();
@@ -64,12 +65,12 @@ public final class Sequence {
         this.tokens = prompt.clone();
         this.length = prompt.length;
         this.promptLength = prompt.length;
+        this.speculation = speculation;
         this.tree = speculation.tree();
         // A limit of steps would make the text's end depend on how much each drafts.
-        this.adaptive = speculation.extent() == Speculation.Extent.ADAPTIVE
+        this.adaptive = speculation.extent() != Speculation.Extent.WHOLE
                 && rule.lossless()
-                && stops.maxSteps() == StopRules.UNLIMITED
-                && tree.depth() > 0;
+                && stops.maxSteps() == StopRules.UNLIMITED;
         this.rule = rule;
         this.stops = stops;
         this.sink = sink;
@@ -111,7 +112,7 @@ public final class Sequence {
      * drafts; 0 if it never drafts.
      */
     public int draftRows() {
-        return draftedSteps.length == 0 ? 0 : committed;
+        return tree.depth() == 0 ? 0 : committed;
     }
 
     /** The slot it runs in. */
@@ -133,9 +134,9 @@ public final class Sequence {
 
     Engine.PrefillRequest prefillRequest(Experience experience) {
         if (adaptive) {
-            chooser = Optional.of(new TreeChooser(tree, rule, experience));
+            chooser = Optional.of(new DraftChooser(speculation, Arrays.copyOf(tokens, promptLength), rule, experience));
         }
-        wanted = chooser.map(TreeChooser::wanted).orElse(DraftShape.of(tree));
+        wanted = chooser.map(DraftChooser::wanted).orElse(DraftShape.of(tree));
         return new Engine.PrefillRequest(
                 lease.slot(),
                 Arrays.copyOf(tokens, promptLength),
@@ -151,23 +152,23 @@ public final class Sequence {
         drafts = result.drafts();
     }
 
-    /** The tree filled with the next token and the heads' guesses, cut where the context or the drafts end. */
+    /** A tree filled with the next token and guesses, cut where the context or the guesses end. */
     Engine.TreeQuery propose(int nodes, int contextLength) {
-        int room = Math.min(contextLength - 1 - committed, drafts.candidates().length);
-        DraftTree shape = chooser.map(chosen -> chosen.choose(drafts, room, nodes))
-                .orElseGet(() -> tree.withinDepth(room).first(nodes));
-        int[] filled = new int[shape.nodes()];
-        filled[0] = next;
-        for (int node = 1; node < filled.length; node++) {
-            filled[node] = drafts.candidates()[shape.depth(node) - 1][shape.rank(node)];
-        }
-        return new Engine.TreeQuery(lease.slot(), committed, filled, shape, rule);
+        int room = contextLength - 1 - committed;
+        Proposal proposal = chooser.map(chosen -> chosen.choose(drafts, room, nodes))
+                .orElseGet(() -> new Proposal(
+                        tree.withinDepth(Math.min(room, drafts.candidates().length))
+                                .first(nodes),
+                        drafts.candidates()));
+        return new Engine.TreeQuery(lease.slot(), committed, proposal.tokens(next), proposal.tree(), rule);
     }
 
     /** Emits the tokens of an accepted path until something ends the sequence. */
     void emit(Engine.TreeQuery query, int[] path, int contextLength) {
         acceptLengths.add(path.length - 1);
         draftedTokens += query.tree().nodes() - 1;
+        draftedSteps = Arrays.copyOf(
+                draftedSteps, Math.max(draftedSteps.length, query.tree().depth()));
         for (int depth = 0; depth < query.tree().depth(); depth++) {
             draftedSteps[depth]++;
         }
@@ -195,11 +196,9 @@ public final class Sequence {
     }
 
     /** What to commit of a step, and to draft for the next. */
-    Engine.Acceptance acceptance(int[] path) {
-        chooser.ifPresent(chosen -> {
-            chosen.observe(path);
-            wanted = chosen.wanted();
-        });
+    Engine.Acceptance acceptance(Engine.TreeQuery query, int[] path, Verdict verdict) {
+        next = verdict.next()[path[path.length - 1]];
+        chooser.ifPresent(chosen -> wanted = chosen.wanted(path, query.tokens(), next));
         return new Engine.Acceptance(lease.slot(), path, wanted);
     }
 
@@ -213,10 +212,9 @@ public final class Sequence {
         return undrafted == 0;
     }
 
-    void committed(int[] path, Verdict verdict, Drafts proposed) {
+    void committed(int[] path, Drafts proposed) {
         committed += path.length;
         undrafted = wanted.ranks() == 0 ? undrafted + path.length : 0;
-        next = verdict.next()[path[path.length - 1]];
         drafts = proposed;
     }
 

@@ -7,9 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Speculative decoding with draft heads (Medusa, Cai et al. 2024): each step proposes a tree of next tokens, verifies it
- * with one forward pass of the base model, accepts a path and commits it. With a tree of the root alone the same loop is
- * plain decoding. The output of {@link AcceptanceRule.Greedy} and {@link AcceptanceRule.Sampled} is the base model's own.
+ * Speculative decoding with draft heads (Medusa, Cai et al. 2024) and the text's own past: each step proposes a tree of next
+ * tokens, verifies it with one forward pass of the base model, accepts a path and commits it. With a tree of the root alone the
+ * same loop is plain decoding. The output of {@link AcceptanceRule.Greedy} and {@link AcceptanceRule.Sampled} is the base model's own.
  *
  * <p>Not thread-safe: runs on the thread that owns the engine.
  */
@@ -18,6 +18,14 @@ public final class SpeculativeDecoder {
     private final EngineLimits limits;
     private final int nodeBudget;
     private final Experience experience = new Experience();
+
+    /** What a commit did for the next step. */
+    private enum Drafted {
+        NOTHING,
+        /** The draft layers read rows of former steps, too. */
+        LATE,
+        AS_USUAL
+    }
 
     /**
      * A decoder of an engine.
@@ -57,12 +65,14 @@ public final class SpeculativeDecoder {
         long t2 = System.nanoTime();
         List<int[]> accepted = accept(running, proposed, verdicts);
         long t3 = System.nanoTime();
-        boolean drafted = commit(running, accepted, verdicts);
+        Drafted drafted = commit(running, proposed, accepted, verdicts);
         long t4 = System.nanoTime();
         if (running.size() == 1) {
             experience.costs().verified(proposed.getFirst().tree().nodes(), t2 - t1);
-            if (drafted) {
-                experience.costs().drafted(running.getFirst().draftedHeads(), t4 - t3);
+            switch (drafted) {
+                case NOTHING -> {}
+                case LATE -> experience.costs().draftedLate();
+                case AS_USUAL -> experience.costs().drafted(running.getFirst().draftedHeads(), t4 - t3);
             }
         } else {
             experience.costs().shared();
@@ -111,31 +121,30 @@ public final class SpeculativeDecoder {
         }
     }
 
-    /**
-     * A finished sequence's last step is not committed: its rows stay as they were for whoever reuses the slot.
-     *
-     * @return whether drafts were made, without any catching up
-     */
-    private boolean commit(List<Sequence> running, List<int[]> accepted, List<Verdict> verdicts) {
+    /** A finished sequence's last step is not committed: its rows stay as they were for whoever reuses the slot. */
+    private Drafted commit(
+            List<Sequence> running, List<TreeQuery> proposed, List<int[]> accepted, List<Verdict> verdicts) {
         List<Integer> going = new ArrayList<>(running.size());
         List<Acceptance> acceptances = new ArrayList<>(running.size());
-        boolean drafted = true;
+        Drafted drafted = Drafted.NOTHING;
         for (int i = 0; i < running.size(); i++) {
             Sequence sequence = running.get(i);
             if (sequence.finished().isEmpty()) {
                 going.add(i);
-                Acceptance acceptance = sequence.acceptance(accepted.get(i));
+                Acceptance acceptance = sequence.acceptance(proposed.get(i), accepted.get(i), verdicts.get(i));
                 acceptances.add(acceptance);
-                drafted &= acceptance.wanted().ranks() > 0 && sequence.draftsUpToDate();
+                if (acceptance.wanted().ranks() > 0) {
+                    drafted = sequence.draftsUpToDate() ? Drafted.AS_USUAL : Drafted.LATE;
+                }
             }
         }
         if (going.isEmpty()) {
-            return false;
+            return drafted;
         }
         List<Drafts> drafts = engineCommit(acceptances);
         for (int k = 0; k < going.size(); k++) {
             int i = going.get(k);
-            running.get(i).committed(accepted.get(i), verdicts.get(i), drafts.get(k));
+            running.get(i).committed(accepted.get(i), drafts.get(k));
         }
         return drafted;
     }

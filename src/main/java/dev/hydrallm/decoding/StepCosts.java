@@ -1,9 +1,9 @@
 package dev.hydrallm.decoding;
 
 /**
- * What the steps of a sequence that runs alone cost on one engine, ns: a plain step among others, and a forward by its nodes and drafting
- * by its heads where every step drafts. The latter two are taken for lines, so what was measured of some sizes tells of all. A forward
- * over the root alone is dearer there than a plain step: what drafts left the caches to the weights of its own.
+ * What the steps of a sequence that runs alone cost on one engine, ns: a forward by its nodes among steps whose heads draft nothing, and a forward by
+ * its nodes and drafting by its heads where heads draft at every step. All are taken for lines, so what was measured of some sizes tells of
+ * all. A forward over the root alone is dearer behind drafts than a plain step: what drafts left the caches to the weights of its own.
  *
  * <p>All share one scale: what makes a step slower, a longer context or a busy neighbour, makes steps of every size slower, so what was
  * measured of one size counts for those that did not run lately.
@@ -29,12 +29,15 @@ final class StepCosts {
 
     private static final int UNSETTLED_DRAFTED = 4;
 
-    private final Measured plain = new Measured();
-    private final Measured verify = new Measured();
-    private final Measured draft = new Measured();
+    /** What a node is assumed to cost of a plain step where no two sizes were measured. */
+    private static final double ASSUMED_NODE = 0.1;
+
+    private final Measured undrafted = new Measured(ASSUMED_NODE);
+    private final Measured verify = new Measured(0);
+    private final Measured draft = new Measured(0);
     private double scale;
     private int steps;
-    private int plainInARow;
+    private int undraftedInARow;
     private int draftedInARow;
     /** Whether the last step asked heads, for the next one. */
     private boolean drafted;
@@ -43,8 +46,12 @@ final class StepCosts {
     private boolean alone = true;
 
     private static final class Measured {
-        final Line ofScale = new Line();
+        final Line ofScale;
         int lastStep;
+
+        Measured(double slope) {
+            ofScale = new Line(slope);
+        }
     }
 
     /** A kind of step that was not measured often enough. */
@@ -55,25 +62,25 @@ final class StepCosts {
     }
 
     /**
-     * A forward of the base over so many nodes. The first plain ones in a row, and the first behind drafts, are not counted: the others
-     * left the caches as they need them.
+     * A forward of the base over so many nodes. The first ones without drafting in a row, and the first behind drafts, are not counted: the
+     * others left the caches as they need them.
      */
     void verified(int nodes, long nanos) {
         alone = true;
         steps++;
-        if (drafted || nodes > PLAIN) { // drafts that were caught up on are not reported
-            plainInARow = 0;
+        if (drafted) {
+            undraftedInARow = 0;
         } else {
-            plainInARow++;
+            undraftedInARow++;
             draftedInARow = 0;
         }
         if (draftedInARow > UNSETTLED_DRAFTED) {
             add(verify, nodes, nanos);
-        } else if (plainInARow > UNSETTLED_PLAIN) {
-            add(plain, PLAIN, nanos);
+        } else if (undraftedInARow > UNSETTLED_PLAIN) {
+            add(undrafted, nodes, nanos);
         }
         drafted = false;
-        if (plainInARow >= PLAIN_RUN) {
+        if (undraftedInARow >= PLAIN_RUN) {
             lastPlainRun = steps;
         }
     }
@@ -82,7 +89,7 @@ final class StepCosts {
     void shared() {
         alone = false;
         drafted = false;
-        plainInARow = 0;
+        undraftedInARow = 0;
         draftedInARow = 0;
     }
 
@@ -98,6 +105,12 @@ final class StepCosts {
         if (draftedInARow > UNSETTLED_DRAFTED) {
             add(draft, heads, nanos);
         }
+    }
+
+    /** A commit whose draft layers read rows of former steps, too: it tells nothing of what drafting costs. */
+    void draftedLate() {
+        drafted = true;
+        draftedInARow = 0;
     }
 
     private void add(Measured kind, int size, long nanos) {
@@ -120,7 +133,12 @@ final class StepCosts {
         if (verify.ofScale.seen() < ENOUGH || draft.ofScale.seen() < ENOUGH) {
             return Unknown.DRAFTED;
         }
-        return plain.ofScale.seen() < ENOUGH ? Unknown.PLAIN : Unknown.NOTHING;
+        return knowsUndrafted() ? Unknown.NOTHING : Unknown.PLAIN;
+    }
+
+    /** Whether forwards without drafting before them were measured often enough. */
+    boolean knowsUndrafted() {
+        return undrafted.ofScale.seen() >= ENOUGH;
     }
 
     /** Whether it is time for some plain steps in a row, for all that is known of them is old. */
@@ -130,7 +148,12 @@ final class StepCosts {
 
     /** A step without drafts among others. */
     double plain() {
-        return scale * plain.ofScale.at(PLAIN);
+        return undrafted(PLAIN);
+    }
+
+    /** A forward over so many nodes, with no drafting before it. */
+    double undrafted(int nodes) {
+        return scale * undrafted.ofScale.at(nodes);
     }
 
     /** A forward over so many nodes, between drafts. */

@@ -80,6 +80,9 @@ final class TreeChooser {
 
     private int headsToAsk() {
         mode = Mode.USUAL;
+        if (tree.depth() == 0) {
+            return 0;
+        }
         StepCosts.Unknown unknown = costs.unknown();
         if (unknown != StepCosts.Unknown.NOTHING) {
             // What is shared with others is not measured, and would stay unknown.
@@ -107,6 +110,16 @@ final class TreeChooser {
             return trialStep();
         }
         return heads;
+    }
+
+    /** Whether it is known what steps cost, and none is there to be measured. */
+    boolean knowsCosts() {
+        return tree.depth() == 0 ? costs.knowsUndrafted() : costs.unknown() == StepCosts.Unknown.NOTHING;
+    }
+
+    /** Tokens per ns that the heads' drafts, or none, are expected to bring. */
+    double speed() {
+        return Math.max(speed(heads), speed(0));
     }
 
     private int trialStep() {
@@ -176,7 +189,7 @@ final class TreeChooser {
 
     /** How many of the likeliest nodes pay. */
     private int paying(double[] rates, int[] likeliest, int room) {
-        double speed = Math.max(speed(heads), speed(0));
+        double speed = speed();
         int best = 1;
         double tokens = 0;
         double mostGain = Double.NEGATIVE_INFINITY;

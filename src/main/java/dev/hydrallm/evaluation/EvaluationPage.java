@@ -8,7 +8,6 @@ import static dev.hydrallm.evaluation.PageParts.spread;
 
 import dev.hydrallm.charts.Page;
 import dev.hydrallm.decoding.DraftTree;
-import dev.hydrallm.decoding.Speculation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -136,7 +135,7 @@ public final class EvaluationPage {
                 .found()
                 .ifPresent(lines -> lines.forEach(line -> rows.add(List.of(
                         model.name(),
-                        way(line),
+                        line.tree(),
                         spread(line.tokensPerSecond()),
                         number(line.ratio().mean(), 2) + " ± "
                                 + number(line.ratio().deviation(), 2),
@@ -144,7 +143,7 @@ public final class EvaluationPage {
                         number(100 * line.overhead(), 1),
                         line.sameIds() ? "yes" : "no")))));
         page.table(
-                List.of("model", "drafts", "tokens/s", "times plain", "tokens/step", "overhead %", "same tokens"),
+                List.of("model", "tree nodes", "tokens/s", "times plain", "tokens/step", "overhead %", "same tokens"),
                 rows);
     }
 
@@ -152,13 +151,6 @@ public final class EvaluationPage {
         return new double[] {
             orNaN(model.plain().map(figure)), orNaN(model.drafted().map(figure))
         };
-    }
-
-    private static String way(SpeedBenchmark.Line line) {
-        if (line.nodes() == 1) {
-            return "none";
-        }
-        return (line.extent() == Speculation.Extent.ADAPTIVE ? "up to " : "always ") + (line.nodes() - 1);
     }
 
     private void sizes() {

@@ -43,7 +43,17 @@ public final class SpeedBenchmark {
             Summary ratio,
             double tokensPerStep,
             double overhead,
-            boolean sameIds) {}
+            boolean sameIds) {
+
+        /** Nodes of its trees, in words. */
+        public String tree() {
+            return switch (extent) {
+                case WHOLE -> nodes == 1 ? "1 (plain)" : String.valueOf(nodes);
+                case HEADS -> "up to " + nodes;
+                case ADAPTIVE -> nodes == 1 ? "of the text" : "up to " + nodes + ", or of the text";
+            };
+        }
+    }
 
     /**
      * A benchmark on one engine; uses its slot 0.

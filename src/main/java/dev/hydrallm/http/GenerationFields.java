@@ -48,11 +48,12 @@ record GenerationFields(AcceptanceRule rule, StopRules stops, List<String> stopS
         }
         return extent.map(name -> switch (name) {
                     case "none" -> Speculation.NONE;
+                    case "heads" -> model.speculation(Speculation.Extent.HEADS);
                     case "whole" -> model.speculation(Speculation.Extent.WHOLE);
                     case "adaptive" -> model.speculation(Speculation.Extent.ADAPTIVE);
                     default ->
                         throw ApiException.badField(
-                                "speculation", "'speculation' must be 'adaptive', 'whole' or 'none'");
+                                "speculation", "'speculation' must be 'adaptive', 'heads', 'whole' or 'none'");
                 })
                 .orElseGet(model::speculation);
     }

@@ -35,7 +35,7 @@ public interface ServingConfig {
     /** Draft tree: a file or a name; without it the model's own. */
     Optional<String> tree();
 
-    /** adaptive or whole: how much of the tree a step drafts; without it adaptive for a model's own tree. */
+    /** adaptive, heads or whole: what a step drafts; without it adaptive, but whole where a tree is given. */
     Optional<Speculation.Extent> speculation();
 
     /** Decode one token a step. */

@@ -93,15 +93,13 @@ public final class TextModel implements AutoCloseable {
     }
 
     /**
-     * What to draft with a pack: as much of its own tree as pays, but the whole of one that was asked for or was never
-     * measured with this model, unless {@code extent} says otherwise.
+     * What to draft with a pack: as much as pays, but the whole of a tree that was asked for, unless {@code extent} says otherwise.
      */
     public static Speculation speculationOf(
             PackedModel pack, Optional<List<List<Integer>>> explicit, Optional<Speculation.Extent> extent) {
-        boolean measured = explicit.isEmpty() && pack.manifest().tree() != null;
         return new Speculation(
                 treeOf(pack, explicit),
-                extent.orElse(measured ? Speculation.Extent.ADAPTIVE : Speculation.Extent.WHOLE));
+                extent.orElse(explicit.isEmpty() ? Speculation.Extent.ADAPTIVE : Speculation.Extent.WHOLE));
     }
 
     /**

@@ -12,6 +12,11 @@ import java.util.Random;
 public final class FakeEngine implements Engine {
     private int spoiled = Verdict.NONE;
     private final EngineLimits limits;
+    /** How many of the last tokens the next one depends on: after few a text soon repeats itself. */
+    private final int memory;
+    /** What a forward takes, however many nodes it has; the model itself takes as long for each. */
+    private final long nanosOfAForward;
+
     private final int[][] rows;
     private List<TreeQuery> verified = List.of();
     /** Of each slot: rows that the draft layers have read or can still read, the first ones. */
@@ -23,6 +28,12 @@ public final class FakeEngine implements Engine {
     int committedSteps;
 
     public FakeEngine(int slots, int context, int heads, int vocabulary) {
+        this(slots, context, heads, vocabulary, Integer.MAX_VALUE, 0);
+    }
+
+    FakeEngine(int slots, int context, int heads, int vocabulary, int memory, long nanosOfAForward) {
+        this.memory = memory;
+        this.nanosOfAForward = nanosOfAForward;
         limits = new EngineLimits(slots, context, 256, heads, vocabulary);
         rows = new int[slots][context + 256];
         draftable = new int[slots];
@@ -31,7 +42,8 @@ public final class FakeEngine implements Engine {
 
     /** The model: a distribution over the vocabulary after these tokens. */
     double[] distribution(int[] seen) {
-        Random random = new Random(Arrays.hashCode(seen));
+        int[] remembered = Arrays.copyOfRange(seen, Math.max(0, seen.length - memory), seen.length);
+        Random random = new Random(Arrays.hashCode(remembered));
         double[] p = new double[limits.vocabularySize()];
         double sum = 0;
         for (int i = 0; i < p.length; i++) {
@@ -133,6 +145,9 @@ public final class FakeEngine implements Engine {
 
     @Override
     public List<Verdict> verify(List<TreeQuery> batch) {
+        for (long end = System.nanoTime() + nanosOfAForward; System.nanoTime() < end; ) {
+            Thread.onSpinWait();
+        }
         verified = batch;
         List<Verdict> verdicts = new ArrayList<>();
         for (TreeQuery query : batch) {

@@ -85,6 +85,37 @@ class SpeculativeDecoderTest {
                 .isEqualTo(first.committedTokens().length);
     }
 
+    @Property(tries = 8)
+    void whatTheTextForetellsChangesNoText(@ForAll("trees") DraftTree tree, @ForAll long seed) {
+        FakeEngine forgetful = new FakeEngine(1, 1_000, 4, 11, 3, 300_000);
+        int[] prompt = {3, (int) (seed & 7), 5};
+        for (DraftTree heads : List.of(tree, DraftTree.ROOT_ONLY)) {
+            SpeculativeDecoder of = new SpeculativeDecoder(forgetful, 256);
+            Sequence sequence = new Sequence(
+                    new KvSlots(1).acquire(prompt, heads),
+                    prompt,
+                    Speculation.adaptive(heads),
+                    GREEDY,
+                    tokens(900),
+                    ALL);
+            of.prefill(sequence);
+            while (sequence.finished().isEmpty()) {
+                of.step(List.of(sequence));
+            }
+            assertThat(sequence.output()).containsExactly(forgetful.plain(prompt, 900, GREEDY));
+            Statistics statistics = sequence.statistics();
+            if (heads.depth() == 0) {
+                assertThat(statistics.tokensPerStep())
+                        .as("of a text that goes round")
+                        .isGreaterThan(1.5);
+            }
+            assertThat(statistics.acceptHistogram().stream()
+                            .mapToInt(Integer::intValue)
+                            .sum())
+                    .isEqualTo(statistics.steps());
+        }
+    }
+
     @Test
     void aLimitOfStepsIsTheSameLimitEveryTime() {
         StopRules steps = new StopRules(Set.of(), StopRules.UNLIMITED, 10);

@@ -100,6 +100,7 @@ class StepCostsTest {
         measureAll();
         for (int i = 0; i < 20; i++) {
             plain(10, 100);
+            costs.draftedLate();
             costs.verified(4, 5_000);
         }
         assertThat(costs.plain()).isCloseTo(100, CLOSE);

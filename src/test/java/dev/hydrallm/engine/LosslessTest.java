@@ -146,11 +146,11 @@ class LosslessTest {
         }
     }
 
-    /** Parts of trees as they pay, and whole trees; the large ones, which take long, for every third prompt. */
+    /** Parts of a tree and of the text as they pay, of the text alone, and whole trees; the large ones, which take long, for every third prompt. */
     private static List<Speculation> ways(int prompt) {
         List<Integer> sizes = prompt % 3 == 0 ? ALL_TREES : SMALL_TREES;
         return Stream.concat(
-                        Stream.of(Speculation.adaptive(TREE.first(16))),
+                        Stream.of(Speculation.adaptive(TREE.first(16)), Speculation.adaptive(DraftTree.ROOT_ONLY)),
                         sizes.stream().map(nodes -> Speculation.whole(TREE.first(nodes))))
                 .toList();
     }
