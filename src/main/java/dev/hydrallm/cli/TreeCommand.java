@@ -37,9 +37,10 @@ import picocli.CommandLine.Option;
             "The base writes on from every second prompt, and before each token is looked at which ranks the heads had for the"
                     + " tokens that came: that decides what any tree would have got accepted. Without --nodes what steps"
                     + " cost is measured too, and some trees are timed in turns on the other prompts: those that promise most,"
-                    + " and larger ones, for each step drafts only what pays of its nodes and of the text (as --speculation adaptive does). The"
-                    + " tree that is chosen is then timed again, in turns with those of --compare-with, which are drafted"
-                    + " whole, and with plain decoding: the ratios within each pass say how much faster it is.",
+                    + " and larger ones, of whose nodes each step drafts those that pay (--speculation heads). The tree that"
+                    + " is chosen is then timed as the program drafts it (--speculation adaptive), in turns with the heads"
+                    + " alone, with those of --compare-with, which are drafted whole, and with plain decoding: the ratios"
+                    + " within each pass say how much faster it is.",
             "",
             "Example:  hydra eval tree --svg tree.svg",
             "          hydra eval tree --model PACK --prompts prompts.json --write",
@@ -231,7 +232,7 @@ final class TreeCommand implements Callable<Integer> {
             choice = timing.run(
                     "Choosing",
                     grown.stream()
-                            .map(tree -> TreeTiming.Timed.grown(tree, TreeReport.Role.GROWN))
+                            .map(tree -> TreeTiming.Timed.ofHeads(tree, TreeReport.Role.GROWN))
                             .toList());
             TreeReport.Line fastest = TreeReport.fastest(choice.subList(1, choice.size()));
             chosen = grown.get(choice.indexOf(fastest) - 1);
@@ -254,8 +255,8 @@ final class TreeCommand implements Callable<Integer> {
     /** The chosen tree and those that it is compared with. */
     private List<TreeTiming.Timed> besides(PackedModel pack, DraftTree chosen) {
         List<TreeTiming.Timed> trees = new ArrayList<>();
-        trees.add(TreeTiming.Timed.grown(chosen, TreeReport.Role.CHOSEN));
-        trees.add(TreeTiming.Timed.ofHeads("the same, of the heads alone", TreeReport.Role.GROWN, chosen));
+        trees.add(TreeTiming.Timed.asUsual(chosen, TreeReport.Role.CHOSEN));
+        trees.add(TreeTiming.Timed.ofHeads(chosen, TreeReport.Role.GROWN));
         trees.add(TreeTiming.Timed.whole("the same, whole", TreeReport.Role.GROWN, chosen));
         DraftTree usual = TextModel.treeOf(
                 pack, Optional.of(NamedTrees.defaultFor(pack.draft().heads())));

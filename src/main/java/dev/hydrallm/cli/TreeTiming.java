@@ -11,14 +11,14 @@ record TreeTiming(SpeedBenchmark benchmark) {
 
     /** A way of drafting and what it is to the search. */
     record Timed(String name, TreeReport.Role role, Speculation speculation) {
-        /** As the program drafts a pack's own tree: what pays of its nodes and of what the text foretells. */
-        static Timed grown(DraftTree tree, TreeReport.Role role) {
-            return new Timed("grown, what pays", role, Speculation.adaptive(tree));
+        /** As the program drafts a pack's own tree: what pays of what the text foretells and of the tree's nodes. */
+        static Timed asUsual(DraftTree tree, TreeReport.Role role) {
+            return new Timed("grown, or of the text, what pays", role, Speculation.adaptive(tree));
         }
 
         /** Of a tree's nodes those that pay, and nothing else. */
-        static Timed ofHeads(String name, TreeReport.Role role, DraftTree tree) {
-            return new Timed(name, role, new Speculation(tree, Speculation.Extent.HEADS));
+        static Timed ofHeads(DraftTree tree, TreeReport.Role role) {
+            return new Timed("grown, what pays", role, new Speculation(tree, Speculation.Extent.HEADS));
         }
 
         /** All of a tree at every step. */

@@ -22,7 +22,7 @@ public final class SpeculativeDecoder {
     /** What a commit did for the next step. */
     private enum Drafted {
         NOTHING,
-        /** The draft layers read rows of former steps, too. */
+        /** The draft layers read many rows of former steps, too. */
         LATE,
         AS_USUAL
     }
@@ -134,7 +134,7 @@ public final class SpeculativeDecoder {
                 Acceptance acceptance = sequence.acceptance(proposed.get(i), accepted.get(i), verdicts.get(i));
                 acceptances.add(acceptance);
                 if (acceptance.wanted().ranks() > 0) {
-                    drafted = sequence.draftsUpToDate() ? Drafted.AS_USUAL : Drafted.LATE;
+                    drafted = sequence.draftsAreUpToDate() ? Drafted.AS_USUAL : Drafted.LATE;
                 }
             }
         }

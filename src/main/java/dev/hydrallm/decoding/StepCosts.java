@@ -68,13 +68,11 @@ final class StepCosts {
     void verified(int nodes, long nanos) {
         alone = true;
         steps++;
-        if (drafted) {
-            undraftedInARow = 0;
-        } else {
-            undraftedInARow++;
-            draftedInARow = 0;
+        undraftedInARow = drafted ? 0 : undraftedInARow + 1;
+        if (!drafted && nodes == PLAIN) {
+            draftedInARow = 0; // what the text foretells now and then is part of how drafting goes
         }
-        if (draftedInARow > UNSETTLED_DRAFTED) {
+        if (drafted && draftedInARow > UNSETTLED_DRAFTED) {
             add(verify, nodes, nanos);
         } else if (undraftedInARow > UNSETTLED_PLAIN) {
             add(undrafted, nodes, nanos);
@@ -107,7 +105,7 @@ final class StepCosts {
         }
     }
 
-    /** A commit whose draft layers read rows of former steps, too: it tells nothing of what drafting costs. */
+    /** A commit whose draft layers read many rows of former steps, too: it tells nothing of what drafting costs. */
     void draftedLate() {
         drafted = true;
         draftedInARow = 0;
