@@ -57,6 +57,14 @@ final class DraftYield {
         return costs[heads];
     }
 
+    /** Forgets a little of what a sequence showed, in favour of what is usual: it was a part of the text. */
+    void forget(DraftYield usual) {
+        for (int count = 0; count < tokens.length; count++) {
+            tokens[count] += (usual.tokens[count] - tokens[count]) / window;
+            costs[count] += (usual.costs[count] - costs[count]) / window;
+        }
+    }
+
     /** Lets what comes next weigh more: the text may have changed. */
     void doubt() {
         weighAtMost(ASSUMED_WEIGHT);

@@ -2,8 +2,10 @@ package dev.hydrallm.decoding;
 
 /** A line through measurements, which never falls: weighted least squares, where what is older counts less. */
 final class Line {
-    /** So much variance of places the slope that was known before is worth. */
-    private static final double SLOPE_KEPT = 0.25;
+    /** So much variance of places the assumed slope is worth. */
+    private static final double ASSUMED_VARIANCE = 0.25;
+
+    private double assumedSlope;
 
     private double weight;
     private double place;
@@ -13,9 +15,10 @@ final class Line {
     private double slope;
     private int seen;
 
-    /** @param slope what is assumed of it until values at several places were measured */
-    Line(double slope) {
-        this.slope = slope;
+    /** @param assumedSlope what its slope is taken for until values at different places show it */
+    Line(double assumedSlope) {
+        this.assumedSlope = assumedSlope;
+        slope = assumedSlope;
     }
 
     /** How many measurements it has. */
@@ -38,7 +41,10 @@ final class Line {
         product += share * (at * measured - product);
         double variance = square - place * place;
         double covariance = product - place * value;
-        slope = Math.max(0, (covariance + SLOPE_KEPT * slope) / (variance + SLOPE_KEPT));
+        if (variance > ASSUMED_VARIANCE) {
+            assumedSlope += share * (Math.max(0, covariance / variance) - assumedSlope);
+        }
+        slope = Math.max(0, (covariance + ASSUMED_VARIANCE * assumedSlope) / (variance + ASSUMED_VARIANCE));
     }
 
     /** The line at a place, a tenth of the mean at least, for noise must make nothing free; at least one measurement was made. */

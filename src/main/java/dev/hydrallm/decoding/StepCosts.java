@@ -29,12 +29,15 @@ final class StepCosts {
 
     private static final int UNSETTLED_DRAFTED = 4;
 
-    /** What a node is assumed to cost of a plain step where no two sizes were measured. */
+    /** What a node is assumed to cost, of a plain step, where sizes were not measured that differ enough. */
     private static final double ASSUMED_NODE = 0.1;
 
+    /** And a head. */
+    private static final double ASSUMED_HEAD = 0.05;
+
     private final Measured undrafted = new Measured(ASSUMED_NODE);
-    private final Measured verify = new Measured(0);
-    private final Measured draft = new Measured(0);
+    private final Measured verify = new Measured(ASSUMED_NODE);
+    private final Measured draft = new Measured(ASSUMED_HEAD);
     private double scale;
     private int steps;
     private int undraftedInARow;

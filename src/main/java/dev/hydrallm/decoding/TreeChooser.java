@@ -92,6 +92,9 @@ final class TreeChooser {
         if (usual.isNew() || trialSteps > 0) {
             return trialStep();
         }
+        if (heads == 0) {
+            expected.forget(usual.expected);
+        }
         int before = heads;
         heads = best();
         usual.heads = heads;
