@@ -160,7 +160,7 @@ final class BenchCommand implements Callable<Integer> {
             trees.addFirst(tree);
         }
         List<Speculation> ways = new ArrayList<>(List.of(Speculation.adaptive(tree)));
-        trees.forEach(each -> ways.add(Speculation.whole(each)));
+        trees.stream().filter(each -> each.depth() > 0).forEach(each -> ways.add(Speculation.whole(each)));
         return report(pack)
                 .on(Models.gpuFigures(pack, modelOptions).orElse(null))
                 .withSteps(
