@@ -13,9 +13,6 @@ import java.util.Optional;
  * call.
  */
 public final class Sequence {
-    /** Rows that the draft layers read late as a matter of course: those of a few steps that the text drafted. */
-    private static final int FEW_ROWS = 32;
-
     private final KvSlots.Lease lease;
     private final int promptLength;
     private final Speculation speculation;
@@ -210,9 +207,9 @@ public final class Sequence {
         return wanted.heads();
     }
 
-    /** Whether the next commit's drafting is of the usual length, little to catch up on. */
+    /** Whether the next commit's drafting is of the usual length, nothing to catch up on. */
     boolean draftsAreUpToDate() {
-        return undrafted <= FEW_ROWS;
+        return undrafted == 0;
     }
 
     void committed(int[] path, Drafts proposed) {

@@ -22,7 +22,7 @@ public final class SpeculativeDecoder {
     /** What a commit did for the next step. */
     private enum Drafted {
         NOTHING,
-        /** The draft layers read many rows of former steps, too. */
+        /** The draft layers read rows of former steps, too. */
         LATE,
         AS_USUAL
     }

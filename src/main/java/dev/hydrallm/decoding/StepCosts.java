@@ -108,10 +108,9 @@ final class StepCosts {
         }
     }
 
-    /** A commit whose draft layers read many rows of former steps, too: it tells nothing of what drafting costs. */
+    /** A commit whose draft layers read rows of former steps, too: it tells nothing of what drafting costs. */
     void draftedLate() {
         drafted = true;
-        draftedInARow = 0;
     }
 
     private void add(Measured kind, int size, long nanos) {
