@@ -123,10 +123,17 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     /**
      * Gives a tensor's bytes to a sink: as they are verified if none of them is in memory yet, else those of memory when somebody
      * waits for them, which are released then.
+     *
+     * <p>A reader that writes to a sink may wait there for tensors that the sink needs. They stand before the bytes that it has, so
+     * their chunks were claimed before, each by a reader that waits for what stands before its own bytes only, if for anything:
+     * they come, whatever waits.
      */
-    synchronized Sending send(String name, TensorSink sink) {
+    synchronized Sending send(String name, List<String> needed, TensorSink sink) {
         TensorSlot slot = slots.named(name);
-        if (slot.wanted && slot.missing == slot.bytes() && slot.data == null && slot.sink == null) {
+        boolean comesAfterNeeded =
+                needed.stream().map(slots::named).allMatch(other -> other.wanted && other.end <= slot.begin);
+        boolean isUntouched = slot.wanted && slot.missing == slot.bytes() && slot.data == null && slot.sink == null;
+        if (isUntouched && comesAfterNeeded) {
             slot.sink = sink;
             return new FromFile(slot);
         }
