@@ -11,6 +11,9 @@
 /* Groups whose levels are computed together. */
 #define GROUPS 8
 
+/* Codes in 64 bytes. */
+#define CACHE_LINE_CODES 128
+
 #define AVX2 __attribute__((target("arch=x86-64-v3")))
 
 /* Factors and offsets of GROUPS groups. */
@@ -92,36 +95,44 @@ AVX2 INLINE __m256i bounds_of(const hydra_four_bits *m, const groups *g) {
     return _mm256_max_epi32(sizes_of(least, factors, offsets), sizes_of(most, factors, offsets));
 }
 
-/* The largest size of a row's weights and `largest`, of the groups that may have one above both it and the limit. */
-AVX2 static int32_t largest_above(const hydra_four_bits *m, const uint8_t *packed, int64_t row, int32_t limit, int32_t largest) {
+/* The same as largest_of_row, of the groups that may have a weight above some size. */
+AVX2 static int32_t largest_above(const hydra_four_bits *m, const uint8_t *packed, int64_t row, int32_t largest) {
     const int64_t count = m->inputs / m->group;
     for (int64_t first = 0; first < count; first += GROUPS) {
         const groups g = groups_of(m, row, first);
-        const __m256i bounds = bounds_of(m, &g);
-        uint32_t all = (1u << at_most(GROUPS, count - first)) - 1;
-        for (;;) {
-            const __m256i most = _mm256_set1_epi32(largest > limit ? largest : limit);
-            all &= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(bounds, most)));
-            if (!all) break;
-            const int i = __builtin_ctz(all);
+        const __m256i above = _mm256_cmpgt_epi32(bounds_of(m, &g), _mm256_set1_epi32(largest));
+        uint32_t left = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(above)) & ((1u << at_most(GROUPS, count - first)) - 1);
+        for (; left; left &= left - 1) {
+            const int i = __builtin_ctz(left);
             const int32_t own = largest_of_group(m, packed + (first + i) * m->group / 2, g.factors[i], g.offsets[i]);
             largest = own > largest ? own : largest;
-            all &= all - 1;
         }
     }
     return largest;
 }
 
-/* The largest size of a row's weights; infinite or NaN if one of them is. The group that may have it is looked at first, and then
- * few others, if any. */
-AVX2 static float largest_of_row(const hydra_four_bits *m, const uint8_t *packed, int64_t row) {
-    __m256i eight = _mm256_setzero_si256();
-    for (int64_t first = 0; first < m->inputs / m->group; first += GROUPS) {
+/* The largest size of a row's weights; infinite or NaN if one of them is. The group that may have it is looked at first: mostly it
+ * has, and the others cannot have a larger one. */
+AVX2 INLINE float largest_of_row(const hydra_four_bits *m, const uint8_t *packed, int64_t row) {
+    const __m256i eight = _mm256_set1_epi32(GROUPS);
+    __m256i most = _mm256_set1_epi32(-1), places = _mm256_setzero_si256();
+    __m256i here = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const int64_t count = m->inputs / m->group;
+    for (int64_t first = 0; first < count; first += GROUPS, here = _mm256_add_epi32(here, eight)) {
         const groups g = groups_of(m, row, first);
-        eight = _mm256_max_epi32(eight, bounds_of(m, &g));
+        const __m256i bounds = bounds_of(m, &g), is_there = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), here);
+        const __m256i is_more = _mm256_and_si256(_mm256_cmpgt_epi32(bounds, most), is_there);
+        most = _mm256_blendv_epi8(most, bounds, is_more);
+        places = _mm256_blendv_epi8(places, here, is_more);
     }
-    int32_t largest = largest_above(m, packed, row, largest_of_eight(eight) - 1, 0);
-    largest = largest_above(m, packed, row, 0, largest);
+    const int32_t bound = largest_of_eight(most);
+    const __m256i has_it = _mm256_cmpeq_epi32(most, _mm256_set1_epi32(bound));
+    int32_t place[GROUPS];
+    _mm256_storeu_si256((__m256i *)place, places);
+    const int64_t i = place[__builtin_ctz((uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(has_it)))];
+    const groups g = groups_of(m, row, i / GROUPS * GROUPS);
+    int32_t largest = largest_of_group(m, packed + i * m->group / 2, g.factors[i % GROUPS], g.offsets[i % GROUPS]);
+    if (largest < bound) largest = largest_above(m, packed, row, largest);
     float size;
     memcpy(&size, &largest, sizeof size);
     return size;
@@ -139,7 +150,10 @@ AVX2 INLINE __m256d divided(__m256d weights, __m256d scale, __m256d inverse) {
     return _mm256_fmadd_pd(_mm256_fnmadd_pd(quotients, scale, weights), inverse, quotients);
 }
 
-/* A group's levels as the codes that stand in the tiles. */
+/* Codes as they stand in the tiles. */
+AVX2 INLINE __m128i biased(__m128i codes) { return _mm_xor_si128(codes, _mm_set1_epi8((char)0x80)); }
+
+/* A group's levels, divided by the scale and rounded. */
 AVX2 INLINE __m128i level_codes(const float *pattern, float factor, float offset, __m256d scale, __m256d inverse) {
     __m128i four[LEVELS / 4];
     for (int i = 0; i < LEVELS / 4; i++) {
@@ -147,8 +161,25 @@ AVX2 INLINE __m128i level_codes(const float *pattern, float factor, float offset
         const __m128 weights = _mm_add_ps(products, _mm_set1_ps(offset));
         four[i] = _mm256_cvtpd_epi32(divided(_mm256_cvtps_pd(weights), scale, inverse));
     }
-    const __m128i codes = _mm_packs_epi16(_mm_packs_epi32(four[0], four[1]), _mm_packs_epi32(four[2], four[3]));
-    return _mm_xor_si128(codes, _mm_set1_epi8((char)0x80));
+    return biased(_mm_packs_epi16(_mm_packs_epi32(four[0], four[1]), _mm_packs_epi32(four[2], four[3])));
+}
+
+/* The same in single precision where that is sure to be the same: a quotient of at most 127 is less than 2^-16 from the exact one,
+ * and few are as near to the middle of two whole numbers. */
+AVX2 INLINE __m128i quick_level_codes(const float *pattern, float factor, float offset, float scale, __m256 inverse) {
+    __m256i eight[2];
+    __m256 farthest = _mm256_setzero_ps();
+    for (int i = 0; i < 2; i++) {
+        const __m256 products = _mm256_mul_ps(_mm256_loadu_ps(pattern + 8 * i), _mm256_set1_ps(factor));
+        const __m256 quotients = _mm256_mul_ps(_mm256_add_ps(products, _mm256_set1_ps(offset)), inverse);
+        eight[i] = _mm256_cvtps_epi32(quotients);
+        const __m256 rests = _mm256_sub_ps(quotients, _mm256_cvtepi32_ps(eight[i]));
+        farthest = _mm256_max_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), rests), farthest);
+    }
+    if (_mm256_movemask_ps(_mm256_cmp_ps(farthest, _mm256_set1_ps(0.5f - 0x1p-15f), _CMP_GE_OQ)))
+        return level_codes(pattern, factor, offset, _mm256_set1_pd(scale), _mm256_set1_pd(1 / (double)scale));
+    const __m256i sixteen = _mm256_permute4x64_epi64(_mm256_packs_epi32(eight[0], eight[1]), 0xd8);
+    return biased(_mm_packs_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
 }
 
 /* The codes of INPUTS inputs. */
@@ -166,31 +197,37 @@ AVX2 INLINE void write_row(__m256i codes, uint8_t *out) {
     for (int quad = 0; quad < INPUTS / QUAD; quad++) memcpy(out + quad * QUADS_APART, quads + quad, QUAD);
 }
 
-/* ROWS rows or one; packed: theirs. */
+/* Rows of a tile that are expanded together at most: a cache line of it has a quad of each. */
+#define MOST (2 * ROWS)
+
+/* Once or twice ROWS rows, or one; packed: theirs. */
 AVX2 INLINE void pack_rows(
     const hydra_four_bits *m, const uint8_t *packed, int64_t row, const int rows, uint8_t *tiles, float *scales) {
     uint8_t *out = row_of(tiles, row, m->inputs);
     const int64_t bytes = m->inputs / 2, count = m->inputs / m->group;
-    for (int64_t i = 0; i < rows * bytes; i += 64) _mm_prefetch(packed + rows * bytes + i, _MM_HINT_T1);
     for (int r = 0; r < rows; r++) scales[row + r] = scale_of(largest_of_row(m, packed + r * bytes, row + r));
     for (int64_t first = 0; first < count; first += GROUPS) {
         const int64_t now = at_most(GROUPS, count - first);
-        __m128i levels[GROUPS][ROWS];
+        __m128i levels[GROUPS][MOST];
         for (int r = 0; r < rows; r++) {
             const groups g = groups_of(m, row + r, first);
-            const __m256d scale = _mm256_set1_pd(scales[row + r]), inverse = _mm256_set1_pd(1 / (double)scales[row + r]);
+            const __m256 inverse = _mm256_set1_ps(1 / scales[row + r]);
             for (int64_t i = 0; i < now; i++)
-                levels[i][r] = level_codes(m->pattern, g.factors[i], g.offsets[i], scale, inverse);
+                levels[i][r] = quick_level_codes(m->pattern, g.factors[i], g.offsets[i], scales[row + r], inverse);
         }
         for (int64_t i = first * m->group; i < (first + now) * m->group; i += INPUTS) {
             const __m128i *of_group = levels[i / m->group - first];
-            __m256i codes[ROWS];
-            for (int r = 0; r < rows; r++) codes[r] = expanded(packed + r * bytes + i / 2, of_group + r);
             uint8_t *to = out + i / QUAD * QUADS_APART;
-            if (rows == ROWS)
-                write_block(codes, to);
+            if (i % CACHE_LINE_CODES == 0) /* Of the next rows groups are looked at here and there. */
+                for (int r = 0; r < rows; r++) _mm_prefetch(packed + (rows + r) * bytes + i / 2, _MM_HINT_T0);
+            if (rows == 1)
+                write_row(expanded(packed + i / 2, of_group), to);
             else
-                write_row(codes[0], to);
+                for (int r = 0; r < rows; r += ROWS) {
+                    __m256i codes[ROWS];
+                    for (int j = 0; j < ROWS; j++) codes[j] = expanded(packed + (r + j) * bytes + i / 2, of_group + r + j);
+                    write_block(codes, to + r * QUAD);
+                }
         }
     }
 }
@@ -199,7 +236,9 @@ AVX2 void hydra_pack_four_bits(
     const hydra_four_bits *m, const uint8_t *codes, int64_t row, int64_t rows, uint8_t *tiles, float *scales) {
     const int64_t end = row + rows;
     for (int64_t now; row < end; row += now, codes += now * m->inputs / 2)
-        if (row % ROWS == 0 && end - row >= ROWS)
+        if (row % MOST == 0 && end - row >= MOST)
+            pack_rows(m, codes, row, now = MOST, tiles, scales);
+        else if (row % ROWS == 0 && end - row >= ROWS)
             pack_rows(m, codes, row, now = ROWS, tiles, scales);
         else
             pack_rows(m, codes, row, now = 1, tiles, scales);
