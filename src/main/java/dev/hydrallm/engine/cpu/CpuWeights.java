@@ -31,7 +31,7 @@ final class CpuWeights implements AutoCloseable {
     private final PackedModel model;
     private final Arena arena = Arena.ofShared();
     private final Int8Source source;
-    private final Packing packing;
+    private final WeightPacking packing;
 
     /** Numbers of each vector. */
     private final Map<String, Long> vectors = new HashMap<>();
@@ -61,7 +61,7 @@ final class CpuWeights implements AutoCloseable {
     CpuWeights(PackedModel model, Kernels kernels) {
         this.model = model;
         source = new Int8Source(model);
-        packing = new Packing(model, source, kernels);
+        packing = new WeightPacking(model, source, kernels);
         Architecture shape = model.architecture();
         DraftLayout draft = model.draft();
         List<PackLayout.Part> parts = PackLayout.parts(shape, draft);

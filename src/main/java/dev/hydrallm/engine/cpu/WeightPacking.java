@@ -22,7 +22,7 @@ import java.util.concurrent.Future;
  *
  * <p>Used and closed by one thread.
  */
-final class Packing implements AutoCloseable {
+final class WeightPacking implements AutoCloseable {
     private final PackedModel model;
     private final Int8Source source;
     private final Kernels kernels;
@@ -34,7 +34,7 @@ final class Packing implements AutoCloseable {
 
     private final List<FourBitSink> sinks = new ArrayList<>();
 
-    Packing(PackedModel model, Int8Source source, Kernels kernels) {
+    WeightPacking(PackedModel model, Int8Source source, Kernels kernels) {
         this.model = model;
         this.source = source;
         this.kernels = kernels;
