@@ -27,16 +27,16 @@ typedef struct {
     int64_t inputs;
 } hydra_matrix;
 
-/* A matrix of 4-bit codes, two to a byte, the first in the high half; a code of a group of inputs stands for
+/* What a matrix of 4-bit codes stands for, two to a byte, the first in the high half: a code of a group of inputs stands for
  * pattern[code] * the group's factor + its offset. */
 typedef struct {
-    const uint8_t *codes;  /* (outputs, inputs / 2) */
-    const float *pattern;  /* (16), ascending */
-    const float *factors;  /* (outputs, inputs / group) */
-    const float *offsets;  /* (outputs, inputs / group) */
+    const float *pattern; /* (16), ascending */
+    const void *factors;  /* (outputs, inputs / group) */
+    const void *offsets;  /* the same; null: none */
+    int64_t width;        /* bytes of a factor and of an offset: 2 in half precision, 4 in single */
     int64_t outputs;
     int64_t inputs;
-    int64_t group;         /* inputs of a group, a multiple of 32 */
+    int64_t group;        /* inputs of a group, a multiple of 32 */
 } hydra_four_bits;
 
 typedef struct {
@@ -104,9 +104,10 @@ int64_t hydra_scores(const hydra_shape *shape);
  * several threads. */
 void hydra_pack(const int8_t *codes, int64_t from, int64_t count, int64_t outputs, int64_t inputs, uint8_t *tiles);
 
-/* The same of 4-bit codes, which become int8 ones with a scale for each output; codes: room for HYDRA_TILE outputs. 0 if a
- * weight is infinite or not a number, else 1. */
-int32_t hydra_pack_four_bits(const hydra_four_bits *matrix, int8_t *codes, uint8_t *tiles, float *scales);
+/* The same of 4-bit codes, whole rows of them from one on, which become int8 ones with a scale for each output; the scale is
+ * infinite or NaN if one of its weights is. */
+void hydra_pack_four_bits(
+    const hydra_four_bits *matrix, const uint8_t *codes, int64_t row, int64_t rows, uint8_t *tiles, float *scales);
 
 /* The decoder layers from..to over the fresh rows of some sequences, in place: x (rows of all, hidden). Writes their keys and
  * values. */

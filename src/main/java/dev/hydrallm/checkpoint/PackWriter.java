@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Writes a pack's weights as one stream: safetensors whose every tensor begins at a multiple of
- * {@value PackLayout#ALIGNMENT} bytes. Holds one matrix's scales and about a megabyte of its rows at a time, so a model of any
- * size is packed in little memory.
+ * {@value PackLayout#ALIGNMENT} bytes. Holds one matrix's scales and about a megabyte of its rows at a time, or all its 4-bit codes,
+ * before which its scales stand, so a model of any size is packed in little memory.
  */
 final class PackWriter {
     private static final int BUFFER = 1 << 20;
@@ -126,25 +126,54 @@ final class PackWriter {
         switch (part) {
             case PackLayout.Vector(String name, long length) -> {
                 int columns = Math.toIntExact(length);
-                write(out, rows, columns, RowEncoder.floats(DType.F32, columns));
+                writeRows(out, rows, columns, RowEncoder.floats(DType.F32, columns));
             }
             case PackLayout.Matrix matrix -> {
                 WeightFormat format = Objects.requireNonNull(formats.get(matrix.group()));
-                write(out, rows, Math.toIntExact(matrix.columns()), RowEncoder.of(matrix, format));
+                int columns = Math.toIntExact(matrix.columns());
+                RowEncoder encoder = RowEncoder.of(matrix, format);
+                switch (format) {
+                    case WeightFormat.Floats _, WeightFormat.Int8 _ -> {
+                        writeRows(out, rows, columns, encoder);
+                        writeOthers(out, encoder);
+                    }
+                    case WeightFormat.Int4 _, WeightFormat.Nf4 _ -> {
+                        List<byte[]> codes = new ArrayList<>();
+                        encode(rows, columns, encoder, codes::add);
+                        writeOthers(out, encoder);
+                        for (byte[] block : codes) {
+                            write(out, block);
+                        }
+                        align(out);
+                    }
+                }
             }
         }
     }
 
-    private void write(OutputStream out, Rows rows, int columns, RowEncoder encoder) throws IOException {
-        int count = Math.toIntExact(rows.count());
-        int together = Math.max(1, BUFFER / encoder.rowBytes());
-        for (int from = 0; from < count; from += together) {
-            write(out, encoded(rows, from, Math.min(count, from + together), columns, encoder));
-        }
+    private void writeRows(OutputStream out, Rows rows, int columns, RowEncoder encoder) throws IOException {
+        encode(rows, columns, encoder, block -> write(out, block));
         align(out);
+    }
+
+    private void writeOthers(OutputStream out, RowEncoder encoder) throws IOException {
         for (byte[] other : encoder.others()) {
             write(out, other);
             align(out);
+        }
+    }
+
+    /** What takes encoded rows. */
+    @FunctionalInterface
+    private interface Blocks {
+        void add(byte[] block) throws IOException;
+    }
+
+    private static void encode(Rows rows, int columns, RowEncoder encoder, Blocks blocks) throws IOException {
+        int count = Math.toIntExact(rows.count());
+        int together = Math.max(1, BUFFER / encoder.rowBytes());
+        for (int from = 0; from < count; from += together) {
+            blocks.add(encoded(rows, from, Math.min(count, from + together), columns, encoder));
         }
     }
 

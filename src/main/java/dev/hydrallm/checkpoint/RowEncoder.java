@@ -14,7 +14,7 @@ import java.util.List;
  * Turns one matrix into the bytes of its stored tensors. Rows may come in any order and on several threads; each row comes once.
  */
 interface RowEncoder {
-    /** The bytes of a row in the matrix's first tensor. */
+    /** The bytes of a row in the matrix's {@code weight}. */
     int rowBytes();
 
     /**

@@ -8,7 +8,6 @@ import dev.hydrallm.quantization.Int4;
 import dev.hydrallm.quantization.Nf4;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Optional;
 
 /**
  * A stored matrix of 4-bit codes, in any of the formats that have such.
@@ -17,23 +16,27 @@ import java.util.Optional;
  * @param groupSize 32, 64 or 128; divides the columns
  * @param levels of all rows' groups, row by row
  */
-public record FourBitRows(PackLayout.Matrix matrix, MemorySegment codes, int groupSize, FourBit.Levels levels) {
+record FourBitRows(PackLayout.Matrix matrix, MemorySegment codes, int groupSize, FourBit.Levels levels) {
 
-    /** A matrix of a model; empty if its codes do not have 4 bits. */
-    static Optional<FourBitRows> of(PackedModel model, PackLayout.Matrix matrix, WeightFormat format) {
+    /**
+     * A matrix of a model.
+     *
+     * @throws IllegalArgumentException when its codes do not have 4 bits
+     */
+    static FourBitRows of(PackedModel model, PackLayout.Matrix matrix, WeightFormat format) {
         Tensors tensors = suffix -> model.tensor(matrix.name() + "." + suffix).data();
         return switch (format) {
-            case WeightFormat.Floats _, WeightFormat.Int8 _ -> Optional.empty();
             case WeightFormat.Int4 int4 ->
-                Optional.of(new FourBitRows(matrix, tensors.get("weight"), int4.groupSize(), int4(tensors, int4)));
-            case WeightFormat.Nf4() ->
-                Optional.of(new FourBitRows(matrix, tensors.get("weight"), Nf4.BLOCK, nf4(tensors)));
+                new FourBitRows(matrix, tensors.get("weight"), int4.groupSize(), int4(tensors, int4));
+            case WeightFormat.Nf4() -> new FourBitRows(matrix, tensors.get("weight"), Nf4.BLOCK, nf4(tensors));
+            case WeightFormat.Floats _, WeightFormat.Int8 _ ->
+                throw new IllegalArgumentException(matrix.name() + " has no 4-bit codes");
         };
     }
 
     /** The bytes of a matrix's stored tensors. */
     @FunctionalInterface
-    private interface Tensors {
+    interface Tensors {
         MemorySegment get(String suffix);
     }
 
@@ -45,7 +48,7 @@ public record FourBitRows(PackLayout.Matrix matrix, MemorySegment codes, int gro
         };
     }
 
-    private static FourBit.Levels nf4(Tensors tensors) {
+    static FourBit.Levels nf4(Tensors tensors) {
         return Nf4.levels(new Nf4.Absmaxes(
                 tensors.get("absmax").toArray(ValueLayout.JAVA_BYTE),
                 tensors.get("absmax_scale").toArray(Int8Rows.FLOAT),

@@ -8,11 +8,12 @@ import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 
 /** A model's matrices as int8 rows, whatever the format they are stored in. Thread-safe. */
 public final class Int8Source implements AutoCloseable {
@@ -59,19 +60,46 @@ public final class Int8Source implements AutoCloseable {
      */
     public Int8Matrix rows(PackLayout.Matrix matrix) {
         if (isStoredSo(matrix)) {
-            return stored(matrix);
+            return storedRows(matrix);
         }
         TensorMemory.Lease room = scratch.lease(bytes(matrix));
         return converted(matrix, room.bytes(), () -> scratch.giveBack(room));
     }
 
+    /** Whether it is stored as rows of 4-bit codes. */
+    public boolean isStoredInFourBits(PackLayout.Matrix matrix) {
+        return switch (format(matrix)) {
+            case WeightFormat.Int4 _, WeightFormat.Nf4 _ -> true;
+            case WeightFormat.Floats _, WeightFormat.Int8 _ -> false;
+        };
+    }
+
     /**
-     * A matrix's 4-bit rows as they are stored, for who can expand them faster; {@link #rows} defines what becomes of them.
+     * What a matrix's 4-bit codes stand for, for who can expand them faster; {@link #rows} defines what becomes of them.
      *
+     * @param memory for what is not used as it is stored
      * @throws ModelFormatException when the model is damaged
      */
-    public Optional<FourBitRows> fourBitRows(PackLayout.Matrix matrix) {
-        return FourBitRows.of(model, matrix, format(matrix));
+    public FourBitGroups fourBitGroups(PackLayout.Matrix matrix, SegmentAllocator memory) {
+        return FourBitGroups.of(model, matrix, format(matrix), memory);
+    }
+
+    /** The names of the tensors that are stored beside a matrix's weights. */
+    public List<String> besideWeights(PackLayout.Matrix matrix) {
+        return stored(matrix).stream()
+                .map(PackLayout.Stored::name)
+                .filter(name -> !name.equals(weights(matrix)))
+                .toList();
+    }
+
+    /** What is thrown for a matrix with a weight that is no finite number. */
+    public ModelFormatException refused(PackLayout.Matrix matrix, float weight) {
+        return refused(matrix, new IllegalArgumentException("a weight is " + weight));
+    }
+
+    private ModelFormatException refused(PackLayout.Matrix matrix, IllegalArgumentException e) {
+        return new ModelFormatException(
+                model.directory() + ": " + matrix.name() + ": " + e.getMessage() + ": pack the model again", e);
     }
 
     /**
@@ -82,7 +110,7 @@ public final class Int8Source implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // who takes the matrix closes it
     public Int8Matrix lastingRows(PackLayout.Matrix matrix) {
         if (isStoredSo(matrix)) {
-            return stored(matrix);
+            return storedRows(matrix);
         }
         Arena arena = Arena.ofShared();
         Int8Matrix rows = converted(matrix, arena.allocate(bytes(matrix), Long.BYTES), arena::close);
@@ -96,9 +124,19 @@ public final class Int8Source implements AutoCloseable {
 
     /** The type that a matrix' weights are stored in. */
     public DType storedType(PackLayout.Matrix matrix) {
-        return PackLayout.stored(matrix, model.manifest().quantization())
-                .getFirst()
+        return stored(matrix).stream()
+                .filter(tensor -> tensor.name().equals(weights(matrix)))
+                .findFirst()
+                .orElseThrow()
                 .dtype();
+    }
+
+    private List<PackLayout.Stored> stored(PackLayout.Matrix matrix) {
+        return PackLayout.stored(matrix, model.manifest().quantization());
+    }
+
+    private static String weights(PackLayout.Matrix matrix) {
+        return matrix.name() + ".weight";
     }
 
     /** Whether its weights are numbers rather than codes. */
@@ -111,10 +149,10 @@ public final class Int8Source implements AutoCloseable {
         return format(matrix) instanceof WeightFormat.Int8;
     }
 
-    private Int8Matrix stored(PackLayout.Matrix matrix) {
+    private Int8Matrix storedRows(PackLayout.Matrix matrix) {
         return new Int8Matrix(
                 matrix,
-                model.tensor(matrix.name() + ".weight").data(),
+                model.tensor(weights(matrix)).data(),
                 FiniteNumbers.of(model, matrix.name() + ".scale"),
                 () -> {});
     }
@@ -139,8 +177,7 @@ public final class Int8Source implements AutoCloseable {
             return rows;
         } catch (IllegalArgumentException e) {
             rows.close();
-            throw new ModelFormatException(
-                    model.directory() + ": " + matrix.name() + ": " + e.getMessage() + ": pack the model again", e);
+            throw refused(matrix, e);
         } catch (RuntimeException e) {
             rows.close();
             throw e;
@@ -151,7 +188,7 @@ public final class Int8Source implements AutoCloseable {
         return switch (format(matrix)) {
             case WeightFormat.Floats floats -> Int8Rows.of(model, matrix, floats);
             case WeightFormat.Int4 _, WeightFormat.Nf4 _ ->
-                fourBitRows(matrix).orElseThrow().int8();
+                FourBitRows.of(model, matrix, format(matrix)).int8();
             case WeightFormat.Int8 _ -> throw new IllegalArgumentException(matrix.name() + " has int8 rows already");
         };
     }
@@ -166,7 +203,7 @@ public final class Int8Source implements AutoCloseable {
 
     /** Frees a matrix's memory in the model, which nobody may look at any more. */
     public void release(PackLayout.Matrix matrix) {
-        PackLayout.stored(matrix, model.manifest().quantization()).forEach(stored -> model.release(stored.name()));
+        stored(matrix).forEach(tensor -> model.release(tensor.name()));
     }
 
     /** Frees the memory of all {@link #rows}. */

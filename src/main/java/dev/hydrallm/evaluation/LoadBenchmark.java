@@ -20,7 +20,7 @@ import java.util.function.IntConsumer;
 public final class LoadBenchmark {
     private static final long PAGE = 4 << 10;
 
-    /** What is touched, in sizes of the file: the page cache, and the int8 matrices that 4-bit ones become. */
+    /** What is touched, in sizes of the file or of its matrices in int8: the page cache, the engine, and as much to spare. */
     private static final long TOUCHED_PARTS = 3;
 
     /** Whether the kernel still holds the file. */
@@ -87,9 +87,10 @@ public final class LoadBenchmark {
         double[] ratios = new double[repeats];
         double[] loaded = new double[repeats];
         List<Double> peaks = new ArrayList<>();
+        long weights = weights();
         for (int turn = -1; turn < repeats; turn++) {
-            double plainSeconds = seconds(cache, () -> PlainRead.read(file, options));
-            double verifiedSeconds = seconds(cache, () -> {
+            double plainSeconds = seconds(cache, weights, () -> PlainRead.read(file, options));
+            double verifiedSeconds = seconds(cache, weights, () -> {
                 try (PackedModel model = PackedModel.openAhead(directory, options)) {
                     for (PackLayout.Stored stored : model.manifest().tensors()) {
                         model.tensor(stored.name());
@@ -98,7 +99,7 @@ public final class LoadBenchmark {
                     model.awaitVerified();
                 }
             });
-            double loadedSeconds = seconds(cache, () -> {
+            double loadedSeconds = seconds(cache, weights, () -> {
                 ProcessMemory.forgetPeak();
                 try (PackedModel model = PackedModel.openAhead(directory, options);
                         Engine engine = loader.apply(model)) {
@@ -125,18 +126,24 @@ public final class LoadBenchmark {
                 peaks.stream().mapToDouble(Double::doubleValue).max().orElseThrow());
     }
 
+    private long weights() {
+        try (PackedModel model = PackedModel.openAhead(directory, options)) {
+            return model.weights();
+        }
+    }
+
     /** Something that reads files. */
     @FunctionalInterface
     private interface Work {
         void run() throws IOException;
     }
 
-    private double seconds(Cache cache, Work work) throws IOException {
+    private double seconds(Cache cache, long weights, Work work) throws IOException {
         if (cache == Cache.COLD) {
             PageCache.forget(List.of(file));
         }
         if (freeMemory == FreeMemory.TOUCHED) {
-            touch(TOUCHED_PARTS * bytes);
+            touch(TOUCHED_PARTS * Math.max(bytes, weights));
         }
         long begin = System.nanoTime();
         work.run();

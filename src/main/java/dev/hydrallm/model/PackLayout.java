@@ -16,10 +16,12 @@ import java.util.stream.Collectors;
  *       {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
  *   <li>where the architecture has them, a layer's {@code qkv.bias}, {@code q_norm} and {@code k_norm} stand behind its
  *       {@code qkv}, its {@code o.bias} behind its {@code o};
- *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} (rows) beside it; int4 as
- *       {@code X.weight} (rows, columns / 2) and {@code X.scale} (rows, groups of a row), asymmetric with {@code X.minimum}
- *       of the same shape; nf4 as {@code X.weight} (rows, columns / 2), {@code X.absmax} (rows, blocks of a row),
- *       {@code X.absmax_scale} (blocks of the matrix's absmaxes) and {@code X.absmax_mean} (1);
+ *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} (rows) behind it; int4 as
+ *       {@code X.scale} (rows, groups of a row), asymmetric with {@code X.minimum} of the same shape, and
+ *       {@code X.weight} (rows, columns / 2); nf4 as {@code X.absmax} (rows, blocks of a row), {@code X.absmax_scale} (blocks
+ *       of the matrix's absmaxes), {@code X.absmax_mean} (1) and {@code X.weight} (rows, columns / 2): what expands the 4-bit
+ *       codes stands before them, so that it is there when they are read. In packs of before it stands behind them; they load
+ *       slower;
  *   <li>within every q and k head the rows are interleaved for rotary embedding: row 2j is row j of the source, row
  *       2j+1 is row j + headDim/2, so that a rotated pair lies side by side; so are the numbers of {@code q_norm},
  *       {@code k_norm} and of the q and k of {@code qkv.bias}.
@@ -120,21 +122,21 @@ public final class PackLayout {
                 List.of(matrix.tensor("weight", DType.I8, rows, columns), matrix.tensor("scale", DType.F32, rows));
             case WeightFormat.Int4(int groupSize, WeightFormat.Int4.Symmetry symmetry) -> {
                 long groups = matrix.groups(groupSize);
-                Stored codes = matrix.tensor("weight", DType.U8, rows, columns / 2);
                 Stored scales = matrix.tensor("scale", DType.F16, rows, groups);
+                Stored codes = matrix.tensor("weight", DType.U8, rows, columns / 2);
                 yield switch (symmetry) {
-                    case SYMMETRIC -> List.of(codes, scales);
-                    case ASYMMETRIC -> List.of(codes, scales, matrix.tensor("minimum", DType.F16, rows, groups));
+                    case SYMMETRIC -> List.of(scales, codes);
+                    case ASYMMETRIC -> List.of(scales, matrix.tensor("minimum", DType.F16, rows, groups), codes);
                 };
             }
             case WeightFormat.Nf4() -> {
                 long blocks = matrix.groups(WeightFormat.Nf4.BLOCK);
                 yield List.of(
-                        matrix.tensor("weight", DType.U8, rows, columns / 2),
                         matrix.tensor("absmax", DType.U8, rows, blocks),
                         matrix.tensor(
                                 "absmax_scale", DType.F32, Math.ceilDiv(rows * blocks, WeightFormat.Nf4.ABSMAX_BLOCK)),
-                        matrix.tensor("absmax_mean", DType.F32, 1L));
+                        matrix.tensor("absmax_mean", DType.F32, 1L),
+                        matrix.tensor("weight", DType.U8, rows, columns / 2));
             }
         };
     }

@@ -138,7 +138,17 @@ public final class PackedModel implements AutoCloseable {
      * there already is given to it by {@link Sending#await}, and released.
      */
     public Sending send(String name, TensorSink sink) {
-        return weights.send(name, sink);
+        return send(name, List.of(), sink);
+    }
+
+    /**
+     * The same for a sink that needs other tensors, too: it may ask for them by {@link #tensor} while it is written to. As they are
+     * read it is given bytes only if the others stand before them in the file.
+     *
+     * @param needed not to be released before the sending ends
+     */
+    public Sending send(String name, List<String> needed, TensorSink sink) {
+        return weights.send(name, needed, sink);
     }
 
     /**

@@ -29,8 +29,13 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     /** Bytes that are read ahead of who takes them. */
     static final long AHEAD = 64 << 20;
 
-    /** Bytes of a tensor that is worth giving back by itself, a large page; smaller ones share an arena, the demo's all do. */
-    static final long LARGE = 2 << 20;
+    /**
+     * Bytes of a tensor that is worth giving back by itself: a large page, and in a large file a 4-bit matrix's scales, too, for
+     * many new small pages take longer than all else. Smaller ones share an arena, the demo's all do.
+     */
+    private static final long LARGE = 2 << 20;
+
+    private static final long LARGE_IN_A_LARGE_FILE = 64 << 10;
 
     private final Path file;
     private final FileDigest digest;
@@ -123,10 +128,17 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     /**
      * Gives a tensor's bytes to a sink: as they are verified if none of them is in memory yet, else those of memory when somebody
      * waits for them, which are released then.
+     *
+     * <p>A reader that writes to a sink may wait there for tensors that the sink needs. They stand before the bytes that it has, so
+     * their chunks were claimed before, each by a reader that waits for what stands before its own bytes only, if for anything:
+     * they come, whatever waits.
      */
-    synchronized Sending send(String name, TensorSink sink) {
+    synchronized Sending send(String name, List<String> needed, TensorSink sink) {
         TensorSlot slot = slots.named(name);
-        if (slot.wanted && slot.missing == slot.bytes() && slot.data == null && slot.sink == null) {
+        boolean comesAfterNeeded =
+                needed.stream().map(slots::named).allMatch(other -> other.wanted && other.end <= slot.begin);
+        boolean isUntouched = slot.wanted && slot.missing == slot.bytes() && slot.data == null && slot.sink == null;
+        if (isUntouched && comesAfterNeeded) {
             slot.sink = sink;
             return new FromFile(slot);
         }
@@ -362,7 +374,7 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
 
     private MemorySegment memory(TensorSlot slot) {
         if (slot.data == null) {
-            if (slot.bytes() < LARGE) {
+            if (slot.bytes() < (LoadOptions.isLarge(digest.bytes()) ? LARGE_IN_A_LARGE_FILE : LARGE)) {
                 slot.data = shared.allocate(slot.bytes(), PackLayout.ALIGNMENT);
             } else {
                 slot.lease = memory.lease(slot.bytes());

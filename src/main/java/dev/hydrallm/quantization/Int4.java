@@ -61,14 +61,24 @@ public final class Int4 {
         }
     }
 
+    /** What a symmetric group's codes stand for, in scales. */
+    public static float[] symmetricPattern() {
+        return codesFrom(-ZERO);
+    }
+
+    /** What an asymmetric group's codes stand for, in scales above its minimum. */
+    public static float[] asymmetricPattern() {
+        return codesFrom(0);
+    }
+
     /** What the codes of symmetric groups stand for. */
     public static FourBit.Levels symmetric(short[] scales) {
-        return FourBit.Levels.of(codesFrom(-ZERO), floats(scales));
+        return FourBit.Levels.of(symmetricPattern(), floats(scales));
     }
 
     /** What the codes of asymmetric groups stand for. */
     public static FourBit.Levels asymmetric(short[] scales, short[] minima) {
-        return new FourBit.Levels(codesFrom(0), floats(scales), floats(minima));
+        return new FourBit.Levels(asymmetricPattern(), floats(scales), floats(minima));
     }
 
     private static float[] codesFrom(int first) {

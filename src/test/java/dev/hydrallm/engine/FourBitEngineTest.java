@@ -6,16 +6,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.hydrallm.checkpoint.Checkpoint;
 import dev.hydrallm.checkpoint.Packer;
 import dev.hydrallm.checkpoint.Quantization;
+import dev.hydrallm.checkpoint.RandomModel;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.NamedTrees;
+import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
+import dev.hydrallm.model.SafetensorsFile;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.testing.WideCheckpoint;
 import java.io.IOException;
@@ -44,6 +48,9 @@ class FourBitEngineTest {
 
     private static final AcceptanceRule GREEDY = new AcceptanceRule.Greedy();
     private static final EngineOptions OPTIONS = new EngineOptions(1, 0, 1, 64, 64);
+    /** A row of 576 codes is 288 bytes, of which neither a page nor a chunk is a multiple. */
+    private static final Architecture LARGE = new Architecture(32, 576, 1536, 8, 9, 3, 64, 1e-5, 10_000, 64, true);
+
     private static final int[] PROMPT = {1, 5, 9, 3, 14};
 
     @TempDir
@@ -57,6 +64,65 @@ class FourBitEngineTest {
         try (PackedModel pack = wide(all);
                 PackedModel eightBit = TinyPack.eightBit(folder.resolve("int8"), pack)) {
             assertSame(pack, eightBit);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"int4-g64", "int4-g32-asym", "nf4"})
+    void aPackWhoseCodesStandBeforeTheirScalesComputesTheSame(String format) throws IOException {
+        try (PackedModel pack = wide(Quantization.of(WeightFormat.named(format)));
+                PackedModel former = TinyPack.codesFirst(folder.resolve("former"), pack)) {
+            assertThat(names(former)).isNotEqualTo(names(pack)).containsExactlyInAnyOrderElementsOf(names(pack));
+            assertSame(former, pack);
+        }
+    }
+
+    /** Of several chunks, whose ends lie within rows. */
+    @ParameterizedTest
+    @ValueSource(strings = {"int4-g64", "int4-g32-asym", "nf4"})
+    void aPackThatIsReadMeanwhileComputesTheSame(String format) throws IOException {
+        Path path = large(format);
+        try (PackedModel pack = PackedModel.open(path);
+                ModelEngine expected = Kinds.load(pack, OPTIONS, kind)) {
+            for (int threads : new int[] {1, 3}) {
+                LoadOptions options = new LoadOptions(threads, 1 << 16, LoadOptions.DirectIo.OFF);
+                try (PackedModel ahead = PackedModel.openAhead(path, options);
+                        ModelEngine engine = Kinds.load(ahead, OPTIONS, kind)) {
+                    assertThat(engine.program().logits(PROMPT))
+                            .containsExactly(expected.program().logits(PROMPT));
+                }
+            }
+        }
+    }
+
+    @Test
+    void aScaleThatIsNoNumberIsRefusedByNameWhileThePackIsRead() throws IOException {
+        try (PackedModel pack = PackedModel.open(large("int4-g64"))) {
+            String name = "layers." + (LARGE.layers() - 1) + ".down";
+            Path broken = TinyPack.altered(folder.resolve("broken"), pack, name + ".scale", (short) 0x7e00);
+            EngineOptions options = Kinds.on(kind, pack, OPTIONS);
+            try (PackedModel ahead = PackedModel.openAhead(broken, LoadOptions.DEFAULT)) {
+                assertThatThrownBy(() -> ModelEngine.load(ahead, options))
+                        .isInstanceOf(ModelFormatException.class)
+                        .hasMessage(broken + ": " + name + ": a weight is NaN: pack the model again");
+            }
+        }
+    }
+
+    private Path large(String format) throws IOException {
+        Path path = folder.resolve("large");
+        Quantization quantization = Quantization.of(WeightFormat.named(format));
+        new RandomModel("large", LARGE, new DraftLayout(0, 0, 0, false), quantization, 1)
+                .write(path, (bytes, total) -> {});
+        assertThat(weightBytes(path)).isGreaterThan(3L * (4 << 20));
+        return path;
+    }
+
+    private static List<String> names(PackedModel pack) throws IOException {
+        try (SafetensorsFile file = SafetensorsFile.open(pack.directory().resolve(Manifest.WEIGHTS_FILE))) {
+            return file.names().stream()
+                    .filter(name -> !name.startsWith(PackLayout.PAD_PREFIX))
+                    .toList();
         }
     }
 
@@ -147,7 +213,11 @@ class FourBitEngineTest {
     }
 
     private static long weightBytes(PackedModel pack) throws IOException {
-        return Files.size(pack.directory().resolve(Manifest.WEIGHTS_FILE));
+        return weightBytes(pack.directory());
+    }
+
+    private static long weightBytes(Path pack) throws IOException {
+        return Files.size(pack.resolve(Manifest.WEIGHTS_FILE));
     }
 
     private void assertSame(PackedModel pack, PackedModel eightBit) {

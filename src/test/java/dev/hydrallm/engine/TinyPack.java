@@ -24,11 +24,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
 /** Writes packs of random weights of any shape, and of another pack's weights in single precision. */
@@ -133,18 +135,43 @@ public final class TinyPack {
         return write(folder, architecture, draft, formats, content);
     }
 
+    /** A copy of a pack whose codes stand before all that expands them, as those of 4 bits did once. */
+    static PackedModel codesFirst(Path folder, PackedModel model) {
+        UnaryOperator<List<PackLayout.Stored>> codesFirst = stored -> stored.stream()
+                .sorted(Comparator.comparing(tensor -> !tensor.name().endsWith(".weight")))
+                .toList();
+        return write(
+                folder,
+                model.architecture(),
+                model.draft(),
+                model.manifest().quantization(),
+                tensor -> model.tensor(tensor.name()).data().toArray(ValueLayout.JAVA_BYTE),
+                codesFirst);
+    }
+
     private static PackedModel write(
             Path folder,
             Architecture architecture,
             DraftLayout draft,
             Map<TensorGroup, WeightFormat> formats,
             Function<PackLayout.Stored, byte[]> content) {
+        return write(folder, architecture, draft, formats, content, UnaryOperator.identity());
+    }
+
+    /** @param order of each part's tensors */
+    private static PackedModel write(
+            Path folder,
+            Architecture architecture,
+            DraftLayout draft,
+            Map<TensorGroup, WeightFormat> formats,
+            Function<PackLayout.Stored, byte[]> content,
+            UnaryOperator<List<PackLayout.Stored>> order) {
         try {
             Files.createDirectories(folder);
             List<String> entries = new ArrayList<>();
             java.io.ByteArrayOutputStream data = new java.io.ByteArrayOutputStream();
             for (PackLayout.Part part : PackLayout.parts(architecture, draft)) {
-                for (PackLayout.Stored tensor : PackLayout.stored(part, formats)) {
+                for (PackLayout.Stored tensor : order.apply(PackLayout.stored(part, formats))) {
                     add(tensor, content.apply(tensor), entries, data);
                 }
             }

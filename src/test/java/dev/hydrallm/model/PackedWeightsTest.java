@@ -16,10 +16,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -129,6 +132,7 @@ class PackedWeightsTest {
                 sent.put(name, target);
                 sending.add(weights.send(
                         name,
+                        List.of(),
                         (offset, bytes) -> MemorySegment.copy(
                                 bytes, ValueLayout.JAVA_BYTE, 0, target, (int) offset, (int) bytes.byteSize())));
             });
@@ -145,7 +149,8 @@ class PackedWeightsTest {
         try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF))) {
             AtomicBoolean ended = new AtomicBoolean();
             AtomicBoolean writtenToo = new AtomicBoolean();
-            Sending sending = weights.send("t4", (offset, bytes) -> writtenToo.compareAndSet(false, ended.get()));
+            Sending sending =
+                    weights.send("t4", List.of(), (offset, bytes) -> writtenToo.compareAndSet(false, ended.get()));
             sending.close();
             ended.set(true);
             sending.close();
@@ -161,7 +166,8 @@ class PackedWeightsTest {
                 ExecutorService thread = Executors.newSingleThreadExecutor()) {
             AtomicBoolean over = new AtomicBoolean();
             AtomicBoolean writtenToo = new AtomicBoolean();
-            Sending sending = weights.send("t9", (offset, bytes) -> writtenToo.compareAndSet(false, over.get()));
+            Sending sending =
+                    weights.send("t9", List.of(), (offset, bytes) -> writtenToo.compareAndSet(false, over.get()));
             Future<?> interrupted = thread.submit(() -> {
                 Thread.currentThread().interrupt();
                 assertThatThrownBy(sending::await).hasMessage("interrupted while " + file + " was read");
@@ -174,12 +180,89 @@ class PackedWeightsTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7})
+    void aSinkMayWaitForWhatStandsBeforeItsTensor(int threads) {
+        try (PackedWeights weights = open(new LoadOptions(threads, 4096, LoadOptions.DirectIo.OFF))) {
+            Map<String, byte[]> sent = new LinkedHashMap<>();
+            List<Sending> sending = new ArrayList<>();
+            Map.of("t4", List.of("t0", "t1", "t3"), "t7", List.of("t2", "t6"), "t9", List.of("t8"))
+                    .forEach((name, needed) -> {
+                        byte[] target = new byte[Objects.requireNonNull(tensors.get(name)).length];
+                        sent.put(name, target);
+                        sending.add(weights.send(name, needed, (offset, bytes) -> {
+                            needed.forEach(
+                                    other -> assertThat(bytes(weights, other)).isEqualTo(tensors.get(other)));
+                            MemorySegment.copy(
+                                    bytes, ValueLayout.JAVA_BYTE, 0, target, (int) offset, (int) bytes.byteSize());
+                        }));
+                    });
+            sending.forEach(Sending::await);
+            sent.forEach((name, content) -> assertThat(content).isEqualTo(tensors.get(name)));
+        }
+    }
+
+    /** A reader that waited for what it has to read itself would wait forever. */
+    @ParameterizedTest
+    @CsvSource({"t7, t8", "t4, t9"})
+    void aSinkThatNeedsWhatStandsBehindItsTensorIsWrittenToByWhoWaits(String name, String needed) {
+        try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF))) {
+            List<Thread> writers = new ArrayList<>();
+            Sending sending = weights.send(name, List.of(needed), (offset, bytes) -> {
+                writers.add(Thread.currentThread());
+                assertThat(bytes(weights, needed)).isEqualTo(tensors.get(needed));
+                assertThat(bytes.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(tensors.get(name));
+            });
+            sending.await();
+            assertThat(writers).containsExactly(Thread.currentThread());
+        }
+    }
+
+    @Test
+    void aSinkThatNeedsWhatWasReleasedIsWrittenToByWhoWaits() {
+        try (PackedWeights weights = open(new LoadOptions(1, 4096, LoadOptions.DirectIo.OFF))) {
+            weights.take("t0");
+            weights.release("t0");
+            List<Thread> writers = new ArrayList<>();
+            Sending sending = weights.send("t9", List.of("t0"), (offset, bytes) -> {
+                writers.add(Thread.currentThread());
+                assertThat(bytes(weights, "t0")).isEqualTo(tensors.get("t0"));
+            });
+            sending.await();
+            assertThat(writers).containsExactly(Thread.currentThread());
+        }
+    }
+
+    @Test
+    void closingEndsASinkThatWaitsForWhatItNeeds() throws Exception {
+        PackedWeights weights = open(new LoadOptions(2, 4096, LoadOptions.DirectIo.OFF));
+        CountDownLatch never = new CountDownLatch(1);
+        CountDownLatch waits = new CountDownLatch(1);
+        // Its reader has the beginning of t4, too, which therefore never comes.
+        Sending stuck = weights.send("t2", List.of(), (offset, bytes) -> {
+            try {
+                never.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException("interrupted", e);
+            }
+        });
+        Sending waiting = weights.send("t7", List.of("t4"), (offset, bytes) -> {
+            waits.countDown();
+            weights.take("t4");
+        });
+        boolean isStreamed = waits.await(5, TimeUnit.SECONDS);
+        weights.close();
+        assumeTrue(isStreamed, "the file was read before the sinks were there");
+        assertThatThrownBy(stuck::await).hasMessage(file + " is closed");
+        assertThatThrownBy(waiting::await).hasMessage(file + " is closed");
+    }
+
     @Test
     void aSinkThatFailsEndsAllReading() {
         try (PackedWeights weights = open(LoadOptions.DEFAULT)) {
             List<Sending> sending = new ArrayList<>();
             tensors.keySet()
-                    .forEach(name -> sending.add(weights.send(name, (offset, bytes) -> {
+                    .forEach(name -> sending.add(weights.send(name, List.of(), (offset, bytes) -> {
                         throw new IllegalStateException("the device is gone");
                     })));
             assertThatThrownBy(() -> sending.forEach(Sending::await))

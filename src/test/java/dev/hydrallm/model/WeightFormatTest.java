@@ -49,15 +49,15 @@ class WeightFormatTest {
     void everyFormatStoresItsTensors() {
         assertThat(stored("f16")).containsExactly("m.weight F16 [10, 1920]");
         assertThat(stored("int8")).containsExactly("m.weight I8 [10, 1920]", "m.scale F32 [10]");
-        assertThat(stored("int4-g64")).containsExactly("m.weight U8 [10, 960]", "m.scale F16 [10, 30]");
+        assertThat(stored("int4-g64")).containsExactly("m.scale F16 [10, 30]", "m.weight U8 [10, 960]");
         assertThat(stored("int4-g128-asym"))
-                .containsExactly("m.weight U8 [10, 960]", "m.scale F16 [10, 15]", "m.minimum F16 [10, 15]");
+                .containsExactly("m.scale F16 [10, 15]", "m.minimum F16 [10, 15]", "m.weight U8 [10, 960]");
         assertThat(stored("nf4"))
                 .containsExactly(
-                        "m.weight U8 [10, 960]",
                         "m.absmax U8 [10, 30]",
                         "m.absmax_scale F32 [2]",
-                        "m.absmax_mean F32 [1]");
+                        "m.absmax_mean F32 [1]",
+                        "m.weight U8 [10, 960]");
     }
 
     @Test

@@ -1,39 +1,27 @@
 package dev.hydrallm.engine.cpu;
 
-import dev.hydrallm.engine.FiniteNumbers;
-import dev.hydrallm.engine.FourBitRows;
 import dev.hydrallm.engine.Int8Source;
 import dev.hydrallm.engine.Int8Source.Int8Matrix;
-import dev.hydrallm.engine.Tasks;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.model.Sending;
 import dev.hydrallm.model.SlidingWindow;
 import dev.hydrallm.model.TensorGroup;
-import dev.hydrallm.model.TensorMemory;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.natives.LargePages;
-import dev.hydrallm.quantization.FourBit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A packed model's tensors as the kernels take them, in one piece of memory in the order in which a step reads them. Every
- * processor packs the next matrix as soon as it is read, and what is stored is released then.
+ * A packed model's tensors as the kernels take them, in one piece of memory in the order in which a step reads them.
  */
 final class CpuWeights implements AutoCloseable {
     private static final int ALIGNMENT = 64;
@@ -41,20 +29,12 @@ final class CpuWeights implements AutoCloseable {
     private static final int MATRIX_FIELDS = 4;
 
     private final PackedModel model;
-    private final Kernels kernels;
     private final Arena arena = Arena.ofShared();
     private final Int8Source source;
-    /** For the expansion of 4-bit rows: new memory for each matrix would be cleared by the kernel each time. */
-    private final TensorMemory room = new TensorMemory();
+    private final WeightPacking packing;
 
     /** Numbers of each vector. */
     private final Map<String, Long> vectors = new HashMap<>();
-
-    private final ExecutorService processors;
-    private final List<Future<?>> packing = new ArrayList<>();
-
-    /** Matrices that are packed from the file. */
-    private final List<Sending> sending = new ArrayList<>();
 
     private final MemorySegment memory;
     private long used;
@@ -80,8 +60,8 @@ final class CpuWeights implements AutoCloseable {
 
     CpuWeights(PackedModel model, Kernels kernels) {
         this.model = model;
-        this.kernels = kernels;
         source = new Int8Source(model);
+        packing = new WeightPacking(model, source, kernels);
         Architecture shape = model.architecture();
         DraftLayout draft = model.draft();
         List<PackLayout.Part> parts = PackLayout.parts(shape, draft);
@@ -91,10 +71,6 @@ final class CpuWeights implements AutoCloseable {
             }
         }
         memory = LargePages.allocate(parts.stream().mapToLong(CpuWeights::bytes).sum(), arena);
-        // Threads start with the first part; as daemons, for a pack that turns out damaged.
-        processors = Executors.newFixedThreadPool(
-                Runtime.getRuntime().availableProcessors(),
-                Thread.ofPlatform().name("hydra-pack-", 0).daemon().factory());
         try {
             embedding = embedding();
             layers = layers("layers.", shape.layers(), 0);
@@ -112,7 +88,7 @@ final class CpuWeights implements AutoCloseable {
                 residuals.add(blocks);
                 headLmHeads.add(draft.sharedLmHead() ? lmHead : matrix("heads." + head + ".lm_head"));
             }
-            packing.forEach(Tasks::await);
+            packing.await();
             model.awaitVerified();
         } catch (RuntimeException | Error e) {
             end();
@@ -184,22 +160,25 @@ final class CpuWeights implements AutoCloseable {
         return window == null || layer < window.firstLayer() ? 0 : window.length();
     }
 
-    /**
-     * Where a vector will be. It waits for its turn as matrices do: waiting here for one that stands far behind would have the
-     * file read ahead of all that packs it.
-     */
+    /** Where a vector will be. */
     private MemorySegment vector(String name) {
         MemorySegment place = place(Objects.requireNonNull(vectors.get(name), name) * Float.BYTES);
-        packing.add(processors.submit(() -> place.copyFrom(FiniteNumbers.of(model, name))));
+        packing.vector(name, place);
         return place;
     }
 
-    /** A matrix's structure; its codes follow. */
+    /** A matrix's structure; its codes follow. The embedding is looked up where it lies. */
     private MemorySegment matrix(String name) {
         PackLayout.Matrix matrix = source.matrix(name);
         MemorySegment tiles = place(tileBytes(matrix));
         MemorySegment scales = place(scales(matrix) * Float.BYTES);
-        packing.add(processors.submit(packing(matrix, tiles, scales)));
+        if (!name.equals("embedding")) {
+            packing.matrix(matrix, tiles, scales);
+        } else if (lookedUp != null) {
+            packing.rows(lookedUp, tiles, scales);
+        } else {
+            packing.keptNumbers(matrix, tiles, scales);
+        }
         return Struct.of(MATRIX_FIELDS, arena)
                 .pointer(tiles)
                 .pointer(scales)
@@ -208,80 +187,9 @@ final class CpuWeights implements AutoCloseable {
                 .memory();
     }
 
-    private Runnable packing(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
-        boolean isLookedUp = matrix.name().equals("embedding");
-        if (isLookedUp || !source.isStoredSo(matrix)) {
-            return () -> pack(matrix, tiles, scales);
-        }
-        Sending codes = model.send(
-                matrix.name() + ".weight",
-                (offset, bytes) -> kernels.pack(bytes, offset, matrix.rows(), matrix.columns(), tiles));
-        sending.add(codes);
-        return () -> {
-            codes.await();
-            MemorySegment stored = FiniteNumbers.of(model, matrix.name() + ".scale");
-            MemorySegment.copy(stored, 0, scales, 0, stored.byteSize());
-            source.release(matrix);
-        };
-    }
-
-    private void pack(PackLayout.Matrix matrix, MemorySegment tiles, MemorySegment scales) {
-        boolean embedding = matrix.name().equals("embedding");
-        if (embedding && lookedUp != null) {
-            pack(lookedUp, tiles, scales); // what it was made of is released already
-            return;
-        }
-        Optional<FourBitRows> fourBits = source.fourBitRows(matrix);
-        // Rows that are converted in Java say which weight is wrong.
-        if (fourBits.isEmpty() || !pack(fourBits.get(), tiles, scales)) {
-            try (Int8Matrix rows = source.rows(matrix)) {
-                pack(rows, tiles, scales);
-            }
-        }
-        if (!embedding) {
-            source.release(matrix); // the embedding is looked up where it lies
-        }
-    }
-
-    private void pack(Int8Matrix rows, MemorySegment tiles, MemorySegment scales) {
-        PackLayout.Matrix matrix = rows.matrix();
-        kernels.pack(rows.codes(), 0, matrix.rows(), matrix.columns(), tiles);
-        MemorySegment.copy(rows.scales(), 0, scales, 0, matrix.rows() * Float.BYTES);
-    }
-
-    /** Whether all weights are finite; if not, the tiles are unfinished. */
-    private boolean pack(FourBitRows rows, MemorySegment tiles, MemorySegment scales) {
-        PackLayout.Matrix matrix = rows.matrix();
-        FourBit.Levels levels = rows.levels();
-        long codes = Kernels.TILE * matrix.columns();
-        long groups = (long) levels.factors().length * Float.BYTES;
-        TensorMemory.Lease lease = room.lease(codes + 2 * groups);
-        try (Arena small = Arena.ofConfined()) {
-            MemorySegment structure = Struct.of(7, small)
-                    .pointer(rows.codes())
-                    .pointer(small.allocateFrom(ValueLayout.JAVA_FLOAT, levels.pattern()))
-                    .pointer(copy(levels.factors(), lease.bytes().asSlice(codes, groups)))
-                    .pointer(copy(levels.offsets(), lease.bytes().asSlice(codes + groups, groups)))
-                    .number(matrix.rows())
-                    .number(matrix.columns())
-                    .number(rows.groupSize())
-                    .memory();
-            return kernels.packFourBits(structure, lease.bytes(), tiles, scales);
-        } finally {
-            room.giveBack(lease);
-        }
-    }
-
-    private static MemorySegment copy(float[] values, MemorySegment target) {
-        return target.copyFrom(MemorySegment.ofArray(values));
-    }
-
     private void end() {
-        processors.shutdownNow();
-        processors.close();
-        sending.forEach(Sending::close);
+        packing.close();
         source.close();
-        room.close();
     }
 
     /** What lives as long as the weights. */

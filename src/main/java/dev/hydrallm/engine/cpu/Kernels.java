@@ -41,7 +41,7 @@ final class Kernels {
     private Kernels(NativeLibrary library) {
         this.library = library;
         pack = library.procedure("hydra_pack", POINTER, LONG, LONG, LONG, LONG, POINTER);
-        packFourBits = library.function("hydra_pack_four_bits", INT, POINTER, POINTER, POINTER, POINTER);
+        packFourBits = library.procedure("hydra_pack_four_bits", POINTER, POINTER, LONG, LONG, POINTER, POINTER);
         decode = library.procedure("hydra_decode", POINTER, POINTER, LONG, LONG, POINTER, POINTER, LONG, POINTER);
         norm = library.procedure("hydra_norm", POINTER, POINTER, POINTER, LONG, POINTER);
         linear = library.procedure("hydra_linear", POINTER, POINTER, POINTER, LONG, POINTER);
@@ -112,15 +112,21 @@ final class Kernels {
     }
 
     /**
-     * Packs a matrix of 4-bit codes.
+     * Packs rows of a matrix of 4-bit codes.
      *
      * @param structure {@code hydra_four_bits}
-     * @param room for {@value #TILE} outputs' int8 codes
-     * @return whether all weights are finite; if not, the tiles are unfinished
+     * @param codes theirs, whole rows from {@code row} on
+     * @param scales of all rows; those of these rows are written, one that is infinite or NaN if a weight of its row is
      */
-    boolean packFourBits(MemorySegment structure, MemorySegment room, MemorySegment tiles, MemorySegment scales) {
+    void packFourBits(
+            MemorySegment structure,
+            MemorySegment codes,
+            long row,
+            long rows,
+            MemorySegment tiles,
+            MemorySegment scales) {
         try {
-            return (int) packFourBits.invokeExact(structure, room, tiles, scales) == 1;
+            packFourBits.invokeExact(structure, codes, row, rows, tiles, scales);
         } catch (Throwable e) {
             throw NativeLibrary.failure(e);
         }

@@ -2,17 +2,29 @@ package dev.hydrallm.engine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hydrallm.engine.FourBitGroups;
+import dev.hydrallm.engine.Tasks;
+import dev.hydrallm.model.DType;
+import dev.hydrallm.model.PackLayout;
+import dev.hydrallm.model.TensorGroup;
 import dev.hydrallm.quantization.FourBit;
 import dev.hydrallm.quantization.Int4;
 import dev.hydrallm.quantization.Nf4;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -96,27 +108,74 @@ class PackingTest {
         return parts;
     }
 
-    private Packed packed(Matrix matrix) {
-        try (Arena arena = Arena.ofConfined()) {
+    /** Packs the parts between some places of its codes, in their order, each on one of some threads. */
+    private Packed packed(Matrix matrix, List<Part> parts, int threads) {
+        try (Arena arena = Arena.ofShared()) {
             int outputs = Math.ceilDiv(matrix.outputs(), Kernels.TILE) * Kernels.TILE;
-            MemorySegment structure = Struct.of(7, arena)
-                    .pointer(arena.allocateFrom(ValueLayout.JAVA_BYTE, matrix.codes()))
-                    .pointer(arena.allocateFrom(
-                            ValueLayout.JAVA_FLOAT, matrix.levels().pattern()))
-                    .pointer(arena.allocateFrom(
-                            ValueLayout.JAVA_FLOAT, matrix.levels().factors()))
-                    .pointer(arena.allocateFrom(
-                            ValueLayout.JAVA_FLOAT, matrix.levels().offsets()))
-                    .number(matrix.outputs())
-                    .number(matrix.inputs())
-                    .number(matrix.group())
-                    .memory();
             MemorySegment tiles = untouched((long) outputs * matrix.inputs(), arena);
             MemorySegment scales = arena.allocate(ValueLayout.JAVA_FLOAT, outputs);
-            boolean finite = kernels.packFourBits(
-                    structure, untouched((long) Kernels.TILE * matrix.inputs(), arena), tiles, scales);
-            return new Packed(finite, tiles.toArray(ValueLayout.JAVA_BYTE), scales.toArray(ValueLayout.JAVA_FLOAT));
+            MemorySegment all = arena.allocateFrom(ValueLayout.JAVA_BYTE, matrix.codes());
+            PackLayout.Matrix shape =
+                    new PackLayout.Matrix("a matrix", TensorGroup.LAYERS, matrix.outputs(), matrix.inputs());
+            AtomicInteger asked = new AtomicInteger();
+            try (FourBitSink sink = new FourBitSink(
+                            kernels,
+                            shape,
+                            memory -> {
+                                asked.incrementAndGet();
+                                return groups(matrix, memory);
+                            },
+                            tiles,
+                            scales);
+                    ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+                List<Future<?>> writing = new ArrayList<>();
+                for (Part part : parts) {
+                    writing.add(pool.submit(() -> sink.write(part.from, all.asSlice(part.from, part.to - part.from))));
+                }
+                writing.forEach(Tasks::await);
+            }
+            assertThat(asked).hasValue(1);
+            float[] found = scales.toArray(ValueLayout.JAVA_FLOAT);
+            return new Packed(areFinite(found), tiles.toArray(ValueLayout.JAVA_BYTE), found);
         }
+    }
+
+    private Packed packed(Matrix matrix) {
+        return packed(matrix, List.of(new Part(0, matrix.codes().length)), 1);
+    }
+
+    /** Numbers of half precision where all are such and have offsets, as int4's; else without offsets where all are none. */
+    private static FourBitGroups groups(Matrix matrix, SegmentAllocator memory) {
+        float[] factors = matrix.levels().factors();
+        float[] offsets = matrix.levels().offsets();
+        boolean half = areHalves(factors) && areHalves(offsets);
+        boolean none = IntStream.range(0, offsets.length).allMatch(i -> Float.floatToRawIntBits(offsets[i]) == 1 << 31);
+        return new FourBitGroups(
+                matrix.group(),
+                matrix.levels().pattern(),
+                half ? DType.F16 : DType.F32,
+                numbers(factors, half, memory),
+                none ? Optional.empty() : Optional.of(numbers(offsets, half, memory)));
+    }
+
+    private static boolean areHalves(float[] numbers) {
+        return IntStream.range(0, numbers.length)
+                .allMatch(i -> Float.compare(Float.float16ToFloat(Float.floatToFloat16(numbers[i])), numbers[i]) == 0);
+    }
+
+    private static MemorySegment numbers(float[] numbers, boolean half, SegmentAllocator memory) {
+        if (!half) {
+            return memory.allocateFrom(ValueLayout.JAVA_FLOAT, numbers);
+        }
+        short[] halves = new short[numbers.length];
+        for (int i = 0; i < halves.length; i++) {
+            halves[i] = Float.floatToFloat16(numbers[i]);
+        }
+        return memory.allocateFrom(ValueLayout.JAVA_SHORT, halves);
+    }
+
+    private static boolean areFinite(float[] numbers) {
+        return IntStream.range(0, numbers.length).allMatch(i -> Float.isFinite(numbers[i]));
     }
 
     private static Packed defined(Matrix matrix) {
@@ -137,8 +196,11 @@ class PackingTest {
     }
 
     private void assertAsDefined(Matrix matrix) {
+        assertAsDefined(matrix, packed(matrix));
+    }
+
+    private static void assertAsDefined(Matrix matrix, Packed found) {
         Packed expected = defined(matrix);
-        Packed found = packed(matrix);
         assertThat(found.finite()).isEqualTo(expected.finite());
         if (expected.finite()) {
             assertThat(found.scales()).isEqualTo(expected.scales());
@@ -173,11 +235,38 @@ class PackingTest {
     void fourBitCodesBecomeTheInt8OnesOfTheirDefinition(
             @ForAll Format format,
             @ForAll("groupSizes") int group,
-            @ForAll @IntRange(min = 1, max = 5) int groups,
+            @ForAll @IntRange(min = 1, max = 20) int groups,
             @ForAll @IntRange(min = 1, max = 70) int outputs,
             @ForAll boolean alike,
             @ForAll long seed) {
         assertAsDefined(matrix(format, outputs, groups, group, new Random(seed), alike));
+    }
+
+    /** Cut within rows and between them, any number of times within one. */
+    @Property(tries = 300)
+    void partsOfFourBitCodesComeInAnyOrderFromAnyThread(
+            @ForAll Format format,
+            @ForAll("groupSizes") int group,
+            @ForAll @IntRange(min = 1, max = 12) int groups,
+            @ForAll @IntRange(min = 1, max = 100) int outputs,
+            @ForAll @IntRange(min = 0, max = 30) int cuts,
+            @ForAll @IntRange(min = 1, max = 4) int threads,
+            @ForAll long seed) {
+        Random random = new Random(seed);
+        Matrix matrix = matrix(format, outputs, groups, group, random, true);
+        List<Part> parts = parts(matrix.codes().length, cuts, random);
+        assertAsDefined(matrix, packed(matrix, parts, threads));
+    }
+
+    @Example
+    void aRowMayComeByteByByte() {
+        Random random = new Random(3);
+        Matrix matrix = matrix(Format.ASYMMETRIC, 9, 3, 32, random, true);
+        List<Part> parts = IntStream.range(0, matrix.codes().length)
+                .mapToObj(at -> new Part(at, at + 1))
+                .collect(Collectors.toCollection(ArrayList::new));
+        Collections.shuffle(parts, random);
+        assertAsDefined(matrix, packed(matrix, parts, 4));
     }
 
     /** Bits at random, with numbers that are not finite among the scales. */
