@@ -29,13 +29,8 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
     /** Bytes that are read ahead of who takes them. */
     static final long AHEAD = 64 << 20;
 
-    /**
-     * Bytes of a tensor that is worth giving back by itself: a large page, and in a large file a 4-bit matrix's scales, too, for
-     * many new small pages take longer than all else. Smaller ones share an arena, the demo's all do.
-     */
-    private static final long LARGE = 2 << 20;
-
-    private static final long LARGE_IN_A_LARGE_FILE = 64 << 10;
+    /** Bytes of a tensor that is worth giving back by itself, a large page; smaller ones share an arena, the demo's all do. */
+    static final long LARGE = 2 << 20;
 
     private final Path file;
     private final FileDigest digest;
@@ -374,7 +369,7 @@ final class PackedWeights implements AutoCloseable, ReadingPass.Target {
 
     private MemorySegment memory(TensorSlot slot) {
         if (slot.data == null) {
-            if (slot.bytes() < (LoadOptions.isLarge(digest.bytes()) ? LARGE_IN_A_LARGE_FILE : LARGE)) {
+            if (slot.bytes() < LARGE) {
                 slot.data = shared.allocate(slot.bytes(), PackLayout.ALIGNMENT);
             } else {
                 slot.lease = memory.lease(slot.bytes());
