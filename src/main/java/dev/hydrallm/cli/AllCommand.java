@@ -193,7 +193,8 @@ final class AllCommand implements Callable<Integer> {
                 + (promptFiles.isEmpty() ? "five beginnings of Python files" : promptFiles.size() + " prompts")
                 + ", prefill left out, ways of drafting in turns within each of " + repeats
                 + " repeats, models one after the other; ± is a standard deviation. Times plain is the ratio within a repeat."
-                + " Drafts \"up to n\" adapt to what pays, \"always n\" draft the whole tree at every step.");
+                + " Trees \"up to n\" adapt to what pays, \"or of the text\" with what followed where its end stood in it before; those of n"
+                + " nodes are drafted whole at every step.");
         method.add(
                 "Load: from opened files to an engine that is ready, weights verified, files in the page cache; median of "
                         + repeats

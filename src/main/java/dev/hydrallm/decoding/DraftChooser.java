@@ -41,12 +41,17 @@ final class DraftChooser {
         return heads.wanted();
     }
 
+    /** Goes on behind the prompt with the base's own token, or {@link Verdict#NONE}. */
+    void begin(int next) {
+        text.ifPresent(lookup -> read(lookup, next));
+    }
+
     /**
      * What to ask of the heads for the next step.
      *
      * @param path the accepted nodes of the last one
      * @param tokens of its nodes
-     * @param next the base's own token behind them
+     * @param next the base's own token behind them, or {@link Verdict#NONE}
      */
     DraftShape wanted(int[] path, int[] tokens, int next) {
         if (foretold == 0) {
@@ -63,6 +68,9 @@ final class DraftChooser {
     }
 
     private void read(TextLookup lookup, int token) {
+        if (token == Verdict.NONE) {
+            return;
+        }
         if (lookup.matched() > 0) {
             rates.observe(lookup.matched(), lookup.foretells(token));
         }

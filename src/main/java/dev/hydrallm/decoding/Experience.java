@@ -40,7 +40,7 @@ final class Experience {
     static final class Usual {
         private static final int SOONEST_TRIAL = 64;
         private static final int NEW_STEPS = 128;
-        private static final int LATEST_TRIAL = 1024;
+        private static final int LATEST_TRIAL = 512;
 
         final Calibration calibration;
         final DraftYield expected;

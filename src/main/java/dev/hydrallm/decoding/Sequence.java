@@ -31,7 +31,7 @@ public final class Sequence {
     private int committed;
     private int next;
     private Drafts drafts = Drafts.NONE;
-    /** The largest tree that a step drafts. */
+    /** The largest tree of the heads' guesses that a step drafts. */
     private final DraftTree tree;
     /** What the heads were asked for the next step. */
     private DraftShape wanted = DraftShape.NONE;
@@ -133,16 +133,13 @@ public final class Sequence {
     }
 
     Engine.PrefillRequest prefillRequest(Experience experience) {
+        int[] prompt = Arrays.copyOf(tokens, promptLength);
         if (adaptive) {
-            chooser = Optional.of(new DraftChooser(speculation, Arrays.copyOf(tokens, promptLength), rule, experience));
+            chooser = Optional.of(new DraftChooser(speculation, prompt, rule, experience));
         }
         wanted = chooser.map(DraftChooser::wanted).orElse(DraftShape.of(tree));
         return new Engine.PrefillRequest(
-                lease.slot(),
-                Arrays.copyOf(tokens, promptLength),
-                lease.reused(),
-                rule,
-                tree.depth() == 0 ? Optional.empty() : Optional.of(wanted));
+                lease.slot(), prompt, lease.reused(), rule, tree.depth() == 0 ? Optional.empty() : Optional.of(wanted));
     }
 
     void prefilled(Engine.Prefilled result) {
@@ -150,6 +147,7 @@ public final class Sequence {
         undrafted = wanted.ranks() == 0 ? promptLength : 0;
         next = result.next();
         drafts = result.drafts();
+        chooser.ifPresent(chosen -> chosen.begin(next));
     }
 
     /** A tree filled with the next token and guesses, cut where the context or the guesses end. */

@@ -10,7 +10,8 @@ import java.util.List;
  * @param generatedTokens tokens of the output, after every cut
  * @param acceptLengths draft tokens accepted in each step, before any cut, (steps)
  * @param draftedTokens draft tokens verified in all steps: every tree's nodes but the root
- * @param draftedSteps steps whose tree reached this depth, index 0 = depth 1, (depth)
+ * @param draftedSteps steps whose tree reached this depth, index 0 = depth 1, (depth: the heads' tree's, or the deepest of a step if that
+ *     is more)
  * @param phases time by phase
  */
 public record Statistics(

@@ -81,7 +81,7 @@ final class StepCosts {
             add(undrafted, nodes, nanos);
         }
         drafted = false;
-        if (undraftedInARow >= PLAIN_RUN) {
+        if (undraftedInARow >= PLAIN_RUN && nodes == PLAIN) {
             lastPlainRun = steps;
         }
     }

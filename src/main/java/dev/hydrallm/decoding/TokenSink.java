@@ -7,7 +7,7 @@ public interface TokenSink {
     enum Origin {
         /** The base model's own choice: the root of a step. */
         BASE,
-        /** A draft head's guess that the base model confirmed. */
+        /** A draft that the base model confirmed. */
         DRAFT
     }
 

@@ -11,7 +11,7 @@ import dev.hydrallm.decoding.StopRules;
 import dev.hydrallm.decoding.TokenSink.Demand;
 import dev.hydrallm.prompt.ChatTemplate;
 import dev.hydrallm.prompt.Tokenizer;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -23,7 +23,7 @@ import java.util.stream.IntStream;
  * @param tooLong turns that left no room for an answer in the context, which were left out
  * @param tokens new tokens, an end token included
  * @param steps forwards of the base that checked a draft; reading a prompt is none
- * @param accepted steps by how many drafted tokens they accepted, from none to the tree's depth
+ * @param accepted steps by how many drafted tokens they accepted, from none to the tree's depth, or to the most of a step if that is more
  */
 public record Compression(int texts, int tooLong, long tokens, long steps, List<Long> accepted) {
     public Compression {
@@ -50,12 +50,14 @@ public record Compression(int texts, int tooLong, long tokens, long steps, List<
     }
 
     Compression plus(Statistics text) {
-        Long[] both = accepted.toArray(Long[]::new);
+        List<Long> both = new ArrayList<>(accepted);
         for (int length : text.acceptLengths()) {
-            both[length]++;
+            while (both.size() <= length) {
+                both.add(0L);
+            }
+            both.set(length, both.get(length) + 1);
         }
-        return new Compression(
-                texts + 1, tooLong, tokens + text.generatedTokens(), steps + text.steps(), Arrays.asList(both));
+        return new Compression(texts + 1, tooLong, tokens + text.generatedTokens(), steps + text.steps(), both);
     }
 
     private Compression plusTooLong() {

@@ -93,12 +93,12 @@ public record ModelEvaluation(
         return speed.found().map(List::getFirst);
     }
 
-    /** Decoding with drafts, as it usually does; nothing for a model that has no heads. */
+    /** Decoding with drafts, as it usually does; nothing where it was told not to draft. */
     public Optional<SpeedBenchmark.Line> drafted() {
         return speed.found().filter(lines -> lines.size() > 1).map(lines -> lines.get(1));
     }
 
-    /** Decoding as it usually does: with drafts where it has heads. */
+    /** Decoding as it usually does: with drafts, unless it was told not to. */
     public Optional<SpeedBenchmark.Line> usual() {
         return drafted().or(this::plain);
     }

@@ -27,8 +27,8 @@ public final class SpeedBenchmark {
     /**
      * One result.
      *
-     * @param nodes nodes of the whole tree; 1 is plain decoding
-     * @param extent how much of the tree its steps drafted
+     * @param nodes nodes of the whole tree; 1 asks no head
+     * @param extent what of it, or else, its steps drafted
      * @param speeds tokens per second of decoding, prefill left out, of each repeat: those of all ways in one repeat belong together
      * @param tokensPerSecond the same summed up
      * @param ratio to plain decoding within the same repeat

@@ -48,7 +48,7 @@ final class GenerationMetrics {
         reusedTokens = counter("hydra.prompt.tokens.reused", "Prompt tokens whose KV rows a slot still held");
         generationTokens = counter("hydra.generation.tokens", "Tokens generated");
         drafts = counter("hydra.spec.decode.num.drafts", "Steps that verified a draft tree");
-        draftTokens = counter("hydra.spec.decode.num.draft.tokens", "Tokens proposed by draft heads");
+        draftTokens = counter("hydra.spec.decode.num.draft.tokens", "Tokens proposed by draft heads or by the text");
         acceptedTokens = counter("hydra.spec.decode.num.accepted.tokens", "Proposed tokens that were accepted");
         queued = timer("hydra.queue.time", "Waiting for a slot");
         firstToken = timer("hydra.time.to.first.token", "From the request's arrival to its first token");

@@ -10,6 +10,7 @@ import jakarta.enterprise.event.Observes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 import org.jboss.logging.Logger;
@@ -108,13 +109,14 @@ public class ModelHost {
             metrics.watch(model);
             metrics.started(phases);
             LOG.infof(
-                    "%s is ready %d ms after the process started (%s): %d slot(s), context %d, draft tree of %d nodes",
+                    "%s is ready %d ms after the process started (%s): %d slot(s), context %d, draft tree of %d nodes, %s",
                     model.name(),
                     ready.toMillis(),
                     phases,
                     model.limits().slots(),
                     model.limits().contextLength(),
-                    model.speculation().tree().nodes());
+                    model.speculation().tree().nodes(),
+                    model.speculation().extent().name().toLowerCase(Locale.ROOT));
             state = new State.Ready(model);
         } catch (Throwable e) {
             fail(e);

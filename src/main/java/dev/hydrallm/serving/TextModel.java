@@ -143,7 +143,7 @@ public final class TextModel implements AutoCloseable {
         return speculation;
     }
 
-    /** What it drafts when a request says how much of the tree, even if it drafts nothing otherwise. */
+    /** What it drafts when a request says to what extent, even if it drafts nothing otherwise. */
     public Speculation speculation(Speculation.Extent extent) {
         DraftTree usual = speculation.tree();
         return new Speculation(usual.depth() > 0 ? usual : treeOf(pack, Optional.empty()), extent);

@@ -2,13 +2,15 @@ package dev.hydrallm.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code eval compression} where there is nothing to measure. */
+/** {@code eval compression} where there is nothing to measure, or more than heads give. */
 class CompressionCommandTest {
     @TempDir
     Path folder;
@@ -40,5 +42,25 @@ class CompressionCommandTest {
                 .containsPattern("long +0.0 +0 +0 +0 *\\R")
                 .containsPattern("fits +0.0 +1 +4 ")
                 .contains("long: 1 turn(s) left no room in the context of 1024 tokens");
+    }
+
+    @Test
+    void aTextThatGoesRoundIsAcceptedDeeperThanTheHeadsReach() throws IOException {
+        Path round = Files.writeString(folder.resolve("round.txt"), "x = 1\n".repeat(60));
+        CliRun run = CliRun.of(
+                "eval",
+                "compression",
+                "--prompts",
+                round,
+                "--max-tokens",
+                200,
+                "--speculation",
+                "adaptive",
+                "--format",
+                "json");
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        JsonNode set = new JsonMapper().readTree(run.out()).path("sets").path(0);
+        assertThat(set.path("accepted").size()).as(run.out()).isGreaterThan(4);
+        assertThat(set.path("tokens_per_step").asDouble()).isGreaterThan(2);
     }
 }

@@ -89,6 +89,22 @@ class DraftChooserTest {
     }
 
     @Test
+    void theFirstTokenBehindThePromptIsRead() {
+        DraftChooser chooser = chooser(DraftTree.ROOT_ONLY, Speculation.Extent.ADAPTIVE);
+        chooser.begin(1);
+        for (int i = 1; i < 40; i++) {
+            next(chooser, PROMPT[i % PROMPT.length]);
+        }
+        assertThat(propose(chooser).tree().depth())
+                .as("it went round from the start")
+                .isEqualTo(16);
+        chooser.wanted(new int[] {0}, new int[] {10}, Verdict.NONE);
+        assertThat(propose(chooser).tokens(Verdict.NONE))
+                .as("a step that will not be")
+                .startsWith(Verdict.NONE, 1, 2);
+    }
+
+    @Test
     void theHeadsAloneAreAskedIfToldSo() {
         DraftChooser chooser = chooser(TREE, Speculation.Extent.HEADS);
         for (int i = 0; i < 60; i++) {

@@ -117,6 +117,37 @@ class SpeculativeDecoderTest {
     }
 
     @Test
+    void theTextOfSequencesInCompanyIsTheirOwn() {
+        FakeEngine forgetful = new FakeEngine(3, 600, 4, 11, 3, 100_000);
+        SpeculativeDecoder of = new SpeculativeDecoder(forgetful, 24);
+        KvSlots places = new KvSlots(3);
+        for (int round = 0; round < 3; round++) { // in the first one nobody knows what steps cost
+            List<Sequence> running = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                int[] prompt = {i, i + 1, round};
+                DraftTree heads = i == 0 ? DraftTree.ROOT_ONLY : CHAIN;
+                running.add(new Sequence(
+                        places.acquire(prompt, heads),
+                        prompt,
+                        Speculation.adaptive(heads),
+                        GREEDY,
+                        tokens(100 + 150 * i),
+                        ALL));
+                of.prefill(running.getLast());
+            }
+            while (running.stream().anyMatch(sequence -> sequence.finished().isEmpty())) {
+                of.step(running);
+            }
+            for (int i = 0; i < 3; i++) {
+                Sequence ended = running.get(i);
+                assertThat(ended.output())
+                        .containsExactly(forgetful.plain(new int[] {i, i + 1, round}, 100 + 150 * i, GREEDY));
+                places.release(ended.lease(), ended.committedTokens(), ended.draftRows());
+            }
+        }
+    }
+
+    @Test
     void aLimitOfStepsIsTheSameLimitEveryTime() {
         StopRules steps = new StopRules(Set.of(), StopRules.UNLIMITED, 10);
         int[] lengths = new int[30];

@@ -41,6 +41,9 @@ class CompressionTest {
         assertThat(both).isEqualTo(new Compression(3, 0, 10, 6, List.of(3L, 1L, 2L)));
         assertThat(both.tokensPerStep()).isCloseTo(10 / 6.0, within(1e-12));
         assertThat(both.asMedusaCounts()).isCloseTo(10 / 3.0, within(1e-12));
+        assertThat(Compression.none(1).plus(text(9, 3, 0)).accepted())
+                .as("the text drafts deeper than heads")
+                .containsExactly(1L, 0L, 0L, 1L);
         assertThat(Compression.none(3).tokensPerStep()).isNaN();
         assertThat(Compression.none(1).plus(text(1, 0)).asMedusaCounts()).isInfinite();
     }
