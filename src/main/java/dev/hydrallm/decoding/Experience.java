@@ -40,6 +40,7 @@ final class Experience {
     static final class Usual {
         private static final int SOONEST_TRIAL = 64;
         private static final int NEW_STEPS = 128;
+        private static final int TRIAL_STEPS = 24;
         private static final int LATEST_TRIAL = 512;
 
         final Calibration calibration;
@@ -62,6 +63,10 @@ final class Experience {
         private int newSteps = NEW_STEPS;
         private int trialInterval = SOONEST_TRIAL;
         private int untilTrial = SOONEST_TRIAL;
+        /** Steps of a trial that are yet to come, of whatever sequence: texts of one length would else end before each of theirs. */
+        private int trialSteps;
+
+        private boolean onTrial;
 
         private Usual(DraftTree tree) {
             this.tree = tree;
@@ -79,13 +84,20 @@ final class Experience {
             return newSteps >= 0;
         }
 
-        /** Counts a step without a trial; whether it is time for one, which then is whoever's asks: a text may end before it. */
+        /** Counts a step without a trial; whether one begins with it. */
         boolean trialIsDue() {
             if (--untilTrial > 0) {
                 return false;
             }
-            untilTrial = trialInterval;
+            onTrial = true;
+            trialSteps = TRIAL_STEPS - 1;
             return true;
+        }
+
+        /** Counts a step of a trial; whether it is one. */
+        boolean trialGoesOn() {
+            trialSteps = Math.max(-1, trialSteps - 1);
+            return trialSteps >= 0;
         }
 
         /** What to ask of so many heads. */
@@ -98,8 +110,12 @@ final class Experience {
             return subtrees.computeIfAbsent(nodes, tree::only);
         }
 
-        /** A trial has ended: the next comes soon if it led to more heads, later if it did not. */
+        /** Steps are chosen as usual: if a trial has ended, the next comes soon where it led to more heads, later where it did not. */
         void tried(int headsBefore, int headsAfter) {
+            if (!onTrial) {
+                return;
+            }
+            onTrial = false;
             trialInterval = headsAfter > headsBefore ? SOONEST_TRIAL : Math.min(LATEST_TRIAL, 2 * trialInterval);
             untilTrial = trialInterval;
         }

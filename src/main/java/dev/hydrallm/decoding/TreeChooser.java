@@ -22,8 +22,6 @@ final class TreeChooser {
     /** And the whole tree for a part of it: a device has to be told of every new shape. */
     private static final double WORTH_A_SHAPE = 1.01;
 
-    private static final int TRIAL_STEPS = 24;
-
     /** Nodes of the steps that are there to be measured, in turns. */
     private static final int[] MEASURED_NODES = {8, 2};
 
@@ -38,8 +36,6 @@ final class TreeChooser {
     private int asked;
 
     private Mode mode = Mode.USUAL;
-    private int trialSteps;
-    private boolean onTrial;
     private int measured;
     private Choice last = Choice.NOTHING;
 
@@ -89,7 +85,7 @@ final class TreeChooser {
             mode = Mode.MEASURE;
             return unknown == StepCosts.Unknown.PLAIN && costs.alone() ? 0 : headsToMeasure();
         }
-        if (usual.isNew() || trialSteps > 0) {
+        if (usual.isNew() || usual.trialGoesOn()) {
             return trialStep();
         }
         if (heads == 0) {
@@ -98,16 +94,11 @@ final class TreeChooser {
         int before = heads;
         heads = best();
         usual.heads = heads;
-        if (onTrial) {
-            usual.tried(before, heads);
-            onTrial = false;
-        }
+        usual.tried(before, heads);
         if (heads > 0 && costs.alone() && costs.plainIsDue()) {
             return 0;
         }
         if (usual.trialIsDue()) {
-            onTrial = true;
-            trialSteps = TRIAL_STEPS;
             expected.doubt();
             usual.expected.doubt();
             return trialStep();
@@ -126,7 +117,6 @@ final class TreeChooser {
     }
 
     private int trialStep() {
-        trialSteps = Math.max(0, trialSteps - 1);
         mode = Mode.TRIAL;
         return tree.depth();
     }

@@ -202,6 +202,20 @@ class TreeChooserTest {
     }
 
     @Test
+    void textsThatEndWhenATrialBeginsComeBackToHeads() {
+        assertThat(meanNodes(3_000, rank -> 0.01, 300, 300)).isLessThan(1.2);
+        for (int length : new int[] {63, 64, 127, 128, 129, 512}) {
+            double drafted = 0;
+            for (int text = 0; text < 6_000 / length; text++) {
+                chooser = new TreeChooser(TREE, GREEDY, experience);
+                drafted = meanNodes(length, rank -> rank == 0 ? 0.85 : 0.05, 100, 200);
+            }
+            assertThat(drafted).as("texts of %d steps", length).isGreaterThan(2);
+            assertThat(meanNodes(3_000, rank -> 0.01, 300, 300)).isLessThan(1.2);
+        }
+    }
+
+    @Test
     void inCompanyNothingIsMeasured() {
         costs.shared();
         for (int step = 0; step < 100; step++) {
