@@ -236,7 +236,9 @@ class AnswerCommandsTest {
                 .isZero();
         JsonNode headless = result.path("models").path(1);
         assertThat(headless.path("heads").path("reason").asText()).isEqualTo("it has no draft heads");
-        assertThat(headless.path("speed").path("value")).hasSize(1);
+        assertThat(headless.path("speed").path("value"))
+                .as("plain decoding, and what the text foretells")
+                .hasSize(2);
         assertThat(result.path("models").path(3).path("speed").path("reason").asText())
                 .contains("nowhere");
 
