@@ -41,7 +41,8 @@ final class Calibration {
     /** Learns from a node that was drafted. */
     void observe(int depth, double confidence, boolean accepted) {
         int bucket = bucket(confidence);
-        double weight = Math.min(WINDOW, ++weights[depth - 1][bucket]);
-        rates[depth - 1][bucket] += ((accepted ? 1 : 0) - rates[depth - 1][bucket]) / weight;
+        int weight = Math.min(WINDOW, weights[depth - 1][bucket] + 1);
+        weights[depth - 1][bucket] = weight;
+        rates[depth - 1][bucket] += ((accepted ? 1.0 : 0.0) - rates[depth - 1][bucket]) / weight;
     }
 }

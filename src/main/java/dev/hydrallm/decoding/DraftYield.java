@@ -76,7 +76,8 @@ final class DraftYield {
 
     /** Learns from a step what it was expected to bring, and to cost, with so many heads. */
     void observe(int heads, double expectedTokens, double cost) {
-        double weight = Math.min(window, ++weights[heads]);
+        int weight = Math.min(window, weights[heads] + 1);
+        weights[heads] = weight;
         tokens[heads] += (expectedTokens - tokens[heads]) / weight;
         costs[heads] += (cost - costs[heads]) / weight;
     }

@@ -32,7 +32,7 @@ final class Line {
      * @param kept what the older ones count from now on, 0 to 1 of what they did
      */
     void add(double at, double measured, double kept) {
-        seen++;
+        seen = Math.max(seen, seen + 1); // a server may run for years
         double share = 1 / (1 + weight * kept);
         weight = 1 / share;
         place += share * (at - place);

@@ -26,7 +26,7 @@ final class RepetitionRates {
 
     /** Learns from a token. */
     void observe(int matched, boolean wentOn) {
-        double weight = Math.min(WINDOW, ++weights[matched]);
-        rates[matched] += ((wentOn ? 1 : 0) - rates[matched]) / weight;
+        weights[matched] = Math.min(WINDOW, weights[matched] + 1);
+        rates[matched] += ((wentOn ? 1.0 : 0.0) - rates[matched]) / weights[matched];
     }
 }
