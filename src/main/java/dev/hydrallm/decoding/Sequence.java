@@ -31,8 +31,6 @@ public final class Sequence {
     private int committed;
     private int next;
     private Drafts drafts = Drafts.NONE;
-    /** The largest tree of the heads' guesses that a step drafts. */
-    private final DraftTree tree;
     /** What the heads were asked for the next step. */
     private DraftShape wanted = DraftShape.NONE;
 
@@ -66,7 +64,6 @@ public final class Sequence {
         this.length = prompt.length;
         this.promptLength = prompt.length;
         this.speculation = speculation;
-        this.tree = speculation.tree();
         // A limit of steps would make the text's end depend on how much each drafts.
         this.adaptive = speculation.extent() != Speculation.Extent.WHOLE
                 && rule.lossless()
@@ -74,7 +71,7 @@ public final class Sequence {
         this.rule = rule;
         this.stops = stops;
         this.sink = sink;
-        this.draftedSteps = new int[tree.depth()];
+        this.draftedSteps = new int[speculation.tree().depth()];
     }
 
     /** Ends the sequence before its next step. */
@@ -112,7 +109,7 @@ public final class Sequence {
      * drafts; 0 if it never drafts.
      */
     public int draftRows() {
-        return tree.depth() == 0 ? 0 : committed;
+        return speculation.tree().depth() == 0 ? 0 : committed;
     }
 
     /** The slot it runs in. */
@@ -137,9 +134,13 @@ public final class Sequence {
         if (adaptive) {
             chooser = Optional.of(new DraftChooser(speculation, prompt, rule, experience));
         }
-        wanted = chooser.map(DraftChooser::wanted).orElse(DraftShape.of(tree));
+        wanted = chooser.map(DraftChooser::wanted).orElse(DraftShape.of(speculation.tree()));
         return new Engine.PrefillRequest(
-                lease.slot(), prompt, lease.reused(), rule, tree.depth() == 0 ? Optional.empty() : Optional.of(wanted));
+                lease.slot(),
+                prompt,
+                lease.reused(),
+                rule,
+                speculation.tree().depth() == 0 ? Optional.empty() : Optional.of(wanted));
     }
 
     void prefilled(Engine.Prefilled result) {
@@ -155,7 +156,9 @@ public final class Sequence {
         int room = contextLength - 1 - committed;
         Proposal proposal = chooser.map(chosen -> chosen.choose(drafts, room, nodes))
                 .orElseGet(() -> new Proposal(
-                        tree.withinDepth(Math.min(room, drafts.candidates().length))
+                        speculation
+                                .tree()
+                                .withinDepth(Math.min(room, drafts.candidates().length))
                                 .first(nodes),
                         drafts.candidates()));
         return new Engine.TreeQuery(lease.slot(), committed, proposal.tokens(next), proposal.tree(), rule);

@@ -32,22 +32,21 @@ public record FourBitGroups(
      * @throws IllegalArgumentException when its codes do not have 4 bits
      */
     static FourBitGroups of(PackedModel model, PackLayout.Matrix matrix, WeightFormat format, SegmentAllocator memory) {
+        FourBitRows.Tensors tensors = FourBitRows.Tensors.of(model, matrix);
         return switch (format) {
             case WeightFormat.Int4(int size, WeightFormat.Int4.Symmetry symmetry) -> {
-                MemorySegment scales = model.tensor(matrix.name() + ".scale").data();
+                MemorySegment scales = tensors.get("scale");
                 yield switch (symmetry) {
                     case SYMMETRIC ->
                         new FourBitGroups(size, Int4.symmetricPattern(), DType.F16, scales, Optional.empty());
                     case ASYMMETRIC -> {
-                        MemorySegment minima =
-                                model.tensor(matrix.name() + ".minimum").data();
+                        MemorySegment minima = tensors.get("minimum");
                         yield new FourBitGroups(size, Int4.asymmetricPattern(), DType.F16, scales, Optional.of(minima));
                     }
                 };
             }
             case WeightFormat.Nf4() -> {
-                FourBit.Levels levels = FourBitRows.nf4(
-                        suffix -> model.tensor(matrix.name() + "." + suffix).data());
+                FourBit.Levels levels = FourBitRows.nf4(tensors);
                 MemorySegment factors = memory.allocateFrom(ValueLayout.JAVA_FLOAT, levels.factors());
                 yield new FourBitGroups(Nf4.BLOCK, levels.pattern(), DType.F32, factors, Optional.empty());
             }

@@ -24,7 +24,7 @@ record FourBitRows(PackLayout.Matrix matrix, MemorySegment codes, int groupSize,
      * @throws IllegalArgumentException when its codes do not have 4 bits
      */
     static FourBitRows of(PackedModel model, PackLayout.Matrix matrix, WeightFormat format) {
-        Tensors tensors = suffix -> model.tensor(matrix.name() + "." + suffix).data();
+        Tensors tensors = Tensors.of(model, matrix);
         return switch (format) {
             case WeightFormat.Int4 int4 ->
                 new FourBitRows(matrix, tensors.get("weight"), int4.groupSize(), int4(tensors, int4));
@@ -38,6 +38,10 @@ record FourBitRows(PackLayout.Matrix matrix, MemorySegment codes, int groupSize,
     @FunctionalInterface
     interface Tensors {
         MemorySegment get(String suffix);
+
+        static Tensors of(PackedModel model, PackLayout.Matrix matrix) {
+            return suffix -> model.tensor(matrix.name() + "." + suffix).data();
+        }
     }
 
     private static FourBit.Levels int4(Tensors tensors, WeightFormat.Int4 format) {

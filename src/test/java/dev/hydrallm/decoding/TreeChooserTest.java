@@ -76,6 +76,16 @@ class TreeChooserTest {
         return lastHalf(steps(count, always(ofRank), AS_THEY_SAY, costOfNode, draft));
     }
 
+    /** The same of the last of several texts, whose first guesses mostly pass. */
+    private double meanNodesOfEasyTexts(int texts, int steps) {
+        double nodes = 0;
+        for (int text = 0; text < texts; text++) {
+            chooser = new TreeChooser(TREE, GREEDY, experience);
+            nodes = meanNodes(steps, rank -> rank == 0 ? 0.85 : 0.05, 100, 200);
+        }
+        return nodes;
+    }
+
     private static double lastHalf(int[] nodes) {
         return Arrays.stream(nodes, nodes.length / 2, nodes.length).average().orElseThrow();
     }
@@ -158,12 +168,7 @@ class TreeChooserTest {
     @Test
     void shortTextsFindOutTogetherThatDraftsPayAgain() {
         assertThat(meanNodes(3_000, rank -> 0.01, 300, 300)).isLessThan(1.2);
-        double drafted = 0;
-        for (int text = 0; text < 40; text++) {
-            chooser = new TreeChooser(TREE, GREEDY, experience);
-            drafted = meanNodes(60, rank -> rank == 0 ? 0.85 : 0.05, 100, 200);
-        }
-        assertThat(drafted).isGreaterThan(2);
+        assertThat(meanNodesOfEasyTexts(40, 60)).isGreaterThan(2);
     }
 
     @Test
@@ -207,12 +212,7 @@ class TreeChooserTest {
         for (int place = 0; place < 128; place++) {
             TreeChooserTest each = new TreeChooserTest();
             assertThat(each.meanNodes(1_000 + place, rank -> 0.01, 300, 300)).isLessThan(1.3);
-            double drafted = 0;
-            for (int text = 0; text < 20; text++) {
-                each.chooser = new TreeChooser(TREE, GREEDY, each.experience);
-                drafted = each.meanNodes(127, rank -> rank == 0 ? 0.85 : 0.05, 100, 200);
-            }
-            assertThat(drafted).as("place %d", place).isGreaterThan(2);
+            assertThat(each.meanNodesOfEasyTexts(20, 127)).as("place %d", place).isGreaterThan(2);
         }
     }
 
