@@ -127,6 +127,9 @@ void hydra_norm(const hydra_shape *shape, const float *gain, const float *x, int
 /* out (rows, outputs) = x (rows, inputs) times the matrix. */
 void hydra_linear(const hydra_workspace *workspace, const hydra_matrix *w, const float *x, int64_t rows, float *out);
 
+/* As hydra_linear, added to what stands in out. */
+void hydra_add_linear(const hydra_workspace *workspace, const hydra_matrix *w, const float *x, int64_t rows, float *out);
+
 /* A head's residual block: out (rows, width) = x + silu(x w + bias). */
 void hydra_residual(
     const hydra_workspace *workspace,

@@ -170,10 +170,18 @@ void hydra_norm(const hydra_shape *shape, const float *gain, const float *x, int
     }
 }
 
-void hydra_linear(const hydra_workspace *workspace, const hydra_matrix *w, const float *x, int64_t rows, float *out) {
+static void linear(const hydra_workspace *workspace, const hydra_matrix *w, const float *x, int64_t rows, float *out, int what) {
     const activations a = codes_of(workspace, w->inputs);
     quantize_rows(x, rows, w->inputs, &a);
-    multiply(&a, rows, w, out, w->outputs, STORE);
+    multiply(&a, rows, w, out, w->outputs, what);
+}
+
+void hydra_linear(const hydra_workspace *workspace, const hydra_matrix *w, const float *x, int64_t rows, float *out) {
+    linear(workspace, w, x, rows, out, STORE);
+}
+
+void hydra_add_linear(const hydra_workspace *workspace, const hydra_matrix *w, const float *x, int64_t rows, float *out) {
+    linear(workspace, w, x, rows, out, ADD);
 }
 
 void hydra_residual(

@@ -1,6 +1,7 @@
 package dev.hydrallm.checkpoint;
 
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.TensorProblems;
 import java.nio.file.Path;
@@ -8,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -23,6 +25,9 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
     static final class Names {
         /** The norm between the forked layers and the heads. */
         static final String NORM = "medusa_rms_norm.weight";
+
+        /** Ours, see {@link DraftPart#NEXT_TOKEN}; only under this name, for others have no such tensor. */
+        static final String NEXT_TOKEN = "medusa_next_token.weight";
 
         private Names() {}
 
@@ -62,10 +67,11 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
             "self_attn.k_norm.weight");
 
     /** What full models with heads beside them call these. */
-    static final Pattern BESIDE_A_BASE = Pattern.compile("medusa_(head|rms_norm|decoder_layers)\\..*");
+    static final Pattern BESIDE_A_BASE = Pattern.compile("medusa_(head|rms_norm|decoder_layers|next_token)\\..*");
 
     private static final String INDEX = "(0|[1-9]\\d{0,3})";
-    private static final Pattern PREFIX = Pattern.compile("(medusa_head|medusa_rms_norm|medusa_decoder_layers)\\.(.*)");
+    private static final Pattern PREFIX =
+            Pattern.compile("(medusa_head|medusa_rms_norm|medusa_decoder_layers|medusa_next_token)\\.(.*)");
     private static final Pattern BLOCK = Pattern.compile(INDEX + "\\." + INDEX + "\\.linear\\.(weight|bias)");
     private static final Pattern LAST = Pattern.compile(INDEX + "\\." + INDEX + "\\.weight");
     private static final Pattern LAYER = Pattern.compile(INDEX + "\\.(.+)");
@@ -105,6 +111,7 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
                 case "medusa_head" -> takeHead(rest, tensor);
                 case "medusa_rms_norm" -> takeNorm(rest, tensor);
                 case "medusa_decoder_layers" -> takeLayer(rest, tensor);
+                case "medusa_next_token" -> takeNextToken(rest, tensor);
                 default -> takeHead(rest, tensor) || takeNorm(rest, tensor) || takeLayer(rest, tensor);
             };
             if (!taken) {
@@ -133,6 +140,10 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
 
         private boolean takeNorm(String name, SourceTensor tensor) {
             return name.equals("weight") && put(Names.NORM, tensor);
+        }
+
+        private boolean takeNextToken(String name, SourceTensor tensor) {
+            return name.equals("weight") && put(Names.NEXT_TOKEN, tensor);
         }
 
         private boolean takeLayer(String name, SourceTensor tensor) {
@@ -180,7 +191,8 @@ record DraftHeads(DraftLayout layout, Map<String, SourceTensor> tensors) {
             }
             TensorProblems.check(file, missing, unexpected, List.of());
             try {
-                return new DraftHeads(new DraftLayout(heads, blocks, layers, sharedLmHead), found);
+                Set<DraftPart> parts = found.containsKey(Names.NEXT_TOKEN) ? Set.of(DraftPart.NEXT_TOKEN) : Set.of();
+                return new DraftHeads(new DraftLayout(heads, blocks, layers, sharedLmHead, parts), found);
             } catch (IllegalArgumentException e) {
                 throw new ModelFormatException(file + ": " + e.getMessage(), e);
             }

@@ -3,6 +3,7 @@ package dev.hydrallm.checkpoint;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -41,6 +42,19 @@ public final class HeadsFolder {
         whole("medusa_lm_head.safetensors", file -> TensorWriter.safetensors(file, entries, values));
     }
 
+    /**
+     * Refuses heads for {@link #writeTorch} that the loaders of such files would take for others.
+     *
+     * @throws IllegalArgumentException if they have a part that Hydra's have not
+     */
+    public static void checkTorch(DraftLayout layout) {
+        if (layout.has(DraftPart.NEXT_TOKEN)) {
+            throw new IllegalArgumentException(
+                    "programs that read medusa_lm_head.pt have no place for what reads the next token: leave out --export-pt,"
+                            + " or --next-token");
+        }
+    }
+
     /** Writes the same as {@code torch.save} does. */
     public void writeTorch(List<TensorWriter.Entry> entries, TensorWriter.Values values) throws IOException {
         Map<String, TensorWriter.Entry> byFlatName = new LinkedHashMap<>();
@@ -69,6 +83,9 @@ public final class HeadsFolder {
         config.put("medusa_num_heads", layout.heads());
         config.put("medusa_num_layers", layout.residualLayers());
         config.put("medusa_num_decoder_layers", layout.forkedLayers());
+        if (layout.has(DraftPart.NEXT_TOKEN)) {
+            config.put("medusa_next_token", true);
+        }
         config.put("base_model_name_or_path", base);
         config.putAll(facts);
         byte[] json = JSON.writeValueAsBytes(config);

@@ -4,6 +4,7 @@ import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.TensorGroup;
@@ -77,6 +78,12 @@ final class PackSource {
 
     private void heads(Tensors tensors) {
         long hidden = shape.hiddenSize();
+        if (draft.has(DraftPart.NEXT_TOKEN)) {
+            matrix(
+                    PackLayout.NEXT_TOKEN,
+                    draft.forkedLayers() > 0 ? TensorGroup.FORKED_LAYERS : TensorGroup.HEADS,
+                    tensors.matrix(DraftHeads.Names.NEXT_TOKEN, hidden, hidden));
+        }
         for (int i = 0; i < draft.forkedLayers(); i++) {
             int index = i;
             layer("fork." + i + ".", TensorGroup.FORKED_LAYERS, tensors, part -> DraftHeads.Names.layer(index, part));

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * What draft heads begin to learn from, by the names that a model with heads beside its base gives their tensors. Of new heads: forked
  * layer i is the base's layer n - N + i and the norm its final norm, as the checkpoint has them before any quantization; a
  * residual block's matrix is 0 and its bias uniform within ±1/√hidden, as {@code torch.nn.Linear} begins; the last matrix is
- * the base's language-model head. Of heads that exist: they.
+ * the base's language-model head; what reads the next token is 0. Of heads that exist: they.
  */
 public final class StartingWeights implements AutoCloseable {
     private static final Pattern BLOCK = Pattern.compile("medusa_head\\.(\\d+)\\.(\\d+)\\.linear\\.(weight|bias)");
@@ -101,6 +101,8 @@ public final class StartingWeights implements AutoCloseable {
         Matcher block = BLOCK.matcher(name);
         if (!heads.isEmpty()) {
             copy(name, heads.get(name), shape, into);
+        } else if (name.equals(DraftHeads.Names.NEXT_TOKEN)) {
+            into.put(new float[Math.multiplyExact(shape[0], shape[1])]);
         } else if (block.matches()) {
             fill(block, shape, into);
         } else {

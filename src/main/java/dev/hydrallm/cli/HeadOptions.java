@@ -3,9 +3,11 @@ package dev.hydrallm.cli;
 import dev.hydrallm.checkpoint.StartingWeights;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -40,6 +42,13 @@ final class HeadOptions {
     boolean shareLmHead;
 
     @Option(
+            names = "--next-token",
+            description =
+                    "Draft layers read the base's next token, too, which is known when they draft: they guess much better. Such"
+                            + " heads are Hydra's own and no other program's.")
+    boolean nextToken;
+
+    @Option(
             names = "--heads-from",
             paramLabel = "DIR",
             description = "Begin with the heads of this folder, trained for the same base, instead of new ones.")
@@ -60,7 +69,8 @@ final class HeadOptions {
                     heads == null ? 3 : heads,
                     residualLayers == null ? 1 : residualLayers,
                     forkedLayers == null ? 2 : forkedLayers,
-                    shareLmHead);
+                    shareLmHead,
+                    nextToken ? Set.of(DraftPart.NEXT_TOKEN) : Set.of());
             return StartingWeights.forked(base, layout, seed, HeadOptions::warn);
         }
         StartingWeights start = StartingWeights.of(headsFrom, base, HeadOptions::warn);
@@ -72,6 +82,10 @@ final class HeadOptions {
             if (shareLmHead && !start.layout().sharedLmHead()) {
                 throw new IllegalArgumentException(
                         "the heads in " + headsFrom + " have last matrices of their own: leave out --share-lm-head");
+            }
+            if (nextToken && !start.layout().has(DraftPart.NEXT_TOKEN)) {
+                throw new IllegalArgumentException(
+                        "the heads in " + headsFrom + " do not read the next token: leave out --next-token");
             }
             return start;
         } catch (IllegalArgumentException e) {

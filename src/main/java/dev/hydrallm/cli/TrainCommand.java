@@ -1,11 +1,13 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.checkpoint.HeadsFolder;
 import dev.hydrallm.checkpoint.Quantization;
 import dev.hydrallm.checkpoint.StartingWeights;
 import dev.hydrallm.hub.Repository;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.FileDigest;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
@@ -158,6 +160,9 @@ final class TrainCommand implements Callable<Integer> {
                             + " that: name the checkpoint that it was packed from");
         }
         try (StartingWeights start = heads.start(base, learning.seed)) {
+            if (exportPt) {
+                HeadsFolder.checkTorch(start.layout());
+            }
             int longest = longest(start.architecture());
             try (TokenFile training = TokenFile.open(data);
                     @Nullable TokenFile evaluation = evalData == null ? null : TokenFile.open(evalData);
@@ -240,6 +245,9 @@ final class TrainCommand implements Callable<Integer> {
         identity.put(
                 "--medusa-num-decoder-layers", String.valueOf(start.layout().forkedLayers()));
         identity.put("--share-lm-head", String.valueOf(start.layout().sharedLmHead()));
+        if (start.layout().has(DraftPart.NEXT_TOKEN)) {
+            identity.put("--next-token", "true");
+        }
         identity.put("--model-max-length", String.valueOf(longest));
         learning.describe(identity);
         return identity;
@@ -253,11 +261,12 @@ final class TrainCommand implements Callable<Integer> {
                 .toString();
         return Path.of(String.format(
                 Locale.ROOT,
-                "hydra-%s-heads%d-layers%d-decoder%d-lr%s",
+                "hydra-%s-heads%d-layers%d-decoder%d%s-lr%s",
                 name,
                 layout.heads(),
                 layout.residualLayers(),
                 layout.forkedLayers(),
+                layout.has(DraftPart.NEXT_TOKEN) ? "-next" : "",
                 learning.learningRate));
     }
 

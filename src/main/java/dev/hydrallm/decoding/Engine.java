@@ -77,7 +77,8 @@ public interface Engine extends AutoCloseable {
      * One sequence's accepted path.
      *
      * @param path node numbers from the root down
+     * @param next the token chosen after the last of them, {@link Verdict#NONE} if there was none
      * @param wanted guesses; with none the draft layers read these rows when some are wanted next
      */
-    record Acceptance(int slot, int[] path, DraftShape wanted) {}
+    record Acceptance(int slot, int[] path, int next, DraftShape wanted) {}
 }

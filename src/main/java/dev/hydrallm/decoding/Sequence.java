@@ -200,7 +200,7 @@ public final class Sequence {
     Engine.Acceptance acceptance(Engine.TreeQuery query, int[] path, Verdict verdict) {
         next = verdict.next()[path[path.length - 1]];
         chooser.ifPresent(chosen -> wanted = chosen.wanted(path, query.tokens(), next));
-        return new Engine.Acceptance(lease.slot(), path, wanted);
+        return new Engine.Acceptance(lease.slot(), path, next, wanted);
     }
 
     /** How many heads the last commit asked. */

@@ -3,6 +3,7 @@ package dev.hydrallm.engine;
 import dev.hydrallm.decoding.DraftShape;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.stream.IntStream;
 
 /**
  * A model's forward passes on one device, with all that they need there: weights, KV caches, and the rows that the draft
@@ -21,6 +22,19 @@ public interface DecoderProgram extends AutoCloseable {
     record Guesses(int[] tokens, float[] probabilities) {
         /** Of no heads. */
         public static final Guesses NONE = new Guesses(new int[0], new float[0]);
+    }
+
+    /**
+     * Fresh rows for the draft layers.
+     *
+     * @param rows of the last forward, sequence by sequence
+     * @param next the token behind each
+     */
+    record Accepted(int[] rows, int[] next) {
+        /** All rows of the last forward. */
+        public static Accepted all(int[] next) {
+            return new Accepted(IntStream.range(0, next.length).toArray(), next);
+        }
     }
 
     /** What to choose: nothing, or the tokens after the rows from {@code from} on. */
@@ -45,8 +59,12 @@ public interface DecoderProgram extends AutoCloseable {
     /** The base's logits after a run of tokens in an empty slot 0, (vocabulary). */
     float[] logits(int[] ids);
 
-    /** Every head's logits after the run of tokens that {@link #logits} was called with, (heads * vocabulary). */
-    float[] headLogits(int tokens);
+    /**
+     * Every head's logits after the run of tokens that {@link #logits} was called with, (heads * vocabulary).
+     *
+     * @param next the token behind each of them
+     */
+    float[] headLogits(int[] next);
 
     /** Moves the cache rows of a verified path to where the committed rows end. */
     void keep(int slot, int start, int[] path);
@@ -54,20 +72,20 @@ public interface DecoderProgram extends AutoCloseable {
     /**
      * Runs the draft layers over rows of the last forward, and the heads over the last of each sequence.
      *
-     * @param accepted rows of the last forward, sequence by sequence
-     * @param rows the same rows as the caches take them
+     * @param rows the accepted rows as the caches take them
      * @param wanted of no more heads than the model has; with none the layers run alone
      * @return of each sequence
      */
-    Guesses draft(int[] accepted, List<Rows> rows, DraftShape wanted);
+    Guesses draft(Accepted accepted, List<Rows> rows, DraftShape wanted);
 
     /**
      * As {@link #draft} over all rows of the last forward, which were one sequence's, but with the heads over each of them.
      *
+     * @param next the token behind each of them
      * @param rows those rows as the cache takes them
      * @return of each row
      */
-    Guesses draftEach(Rows rows, DraftShape wanted);
+    Guesses draftEach(int[] next, Rows rows, DraftShape wanted);
 
     /** Rows of a slot that can wait for the draft layers. */
     default int mostUndraftedRows() {
@@ -84,9 +102,10 @@ public interface DecoderProgram extends AutoCloseable {
     /**
      * As {@link #draft}, over the rows that were put aside first.
      *
+     * @param next the token behind each of them
      * @param rows those rows as the cache takes them
      */
-    Guesses draftLate(Rows rows, DraftShape wanted);
+    Guesses draftLate(int[] next, Rows rows, DraftShape wanted);
 
     /** Time spent inside the device's programs so far, ns. */
     long busyNanos();

@@ -4,10 +4,12 @@ import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.NotFiniteException;
+import dev.hydrallm.engine.DecoderProgram.Accepted;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.model.PackedModel;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -69,28 +71,29 @@ public final class ModelDraftReader implements DraftReader {
     }
 
     @Override
-    public void read(int[] tokens, int start) {
+    public void read(int[] tokens, int start, int next) {
         Rows rows = bounds.rows(tokens, start);
         program.verify(tokens, List.of(rows), new Choice(tokens.length, Selection.NONE));
-        program.draft(IntStream.range(0, tokens.length).toArray(), List.of(rows), DraftShape.NONE);
+        program.draft(Accepted.all(shifted(tokens, next)), List.of(rows), DraftShape.NONE);
     }
 
     @Override
-    public Guesses guesses(int[] tokens, int start, int ranks) {
+    public Guesses guesses(int[] tokens, int start, int next, int ranks) {
         if (ranks < 1 || ranks > bounds.vocabulary()) {
             throw new IllegalArgumentException(
                     ranks + " guesses of a head, and the vocabulary has " + bounds.vocabulary() + " tokens");
         }
         Rows rows = bounds.rows(tokens, start);
         double[] chosen = program.verify(tokens, List.of(rows), new Choice(0, greedy(tokens.length, start)));
-        int[] next = new int[tokens.length];
-        for (int row = 0; row < next.length; row++) {
+        int[] choices = new int[tokens.length];
+        for (int row = 0; row < choices.length; row++) {
             if (Double.isNaN(chosen[2 * row + 1])) {
                 throw new NotFiniteException();
             }
-            next[row] = (int) chosen[2 * row];
+            choices[row] = (int) chosen[2 * row];
         }
-        int[] ids = program.draftEach(rows, new DraftShape(heads, ranks)).tokens();
+        int[] ids = program.draftEach(shifted(tokens, next), rows, new DraftShape(heads, ranks))
+                .tokens();
         int[][][] drafts = new int[heads][tokens.length][ranks];
         int at = 0;
         for (int[][] head : drafts) {
@@ -100,7 +103,14 @@ public final class ModelDraftReader implements DraftReader {
                 }
             }
         }
-        return new Guesses(next, drafts);
+        return new Guesses(choices, drafts);
+    }
+
+    /** The token behind each. */
+    private static int[] shifted(int[] tokens, int next) {
+        int[] shifted = Arrays.copyOfRange(tokens, 1, tokens.length + 1);
+        shifted[tokens.length - 1] = next;
+        return shifted;
     }
 
     /** The greedy choice after each row of a run, which is a tree of one path. */

@@ -7,8 +7,11 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.EngineLimits;
 import dev.hydrallm.decoding.NotFiniteException;
 import dev.hydrallm.decoding.Verdict;
+import dev.hydrallm.engine.DecoderProgram.Accepted;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,6 +24,7 @@ public final class ModelEngine implements Engine {
     private final DecoderProgram program;
     private final EngineLimits limits;
     private final int prefillChunk;
+    private final DraftLayout draft;
 
     /** The last verified batch, for {@link #commit}. */
     private List<TreeQuery> verified = List.of();
@@ -30,10 +34,11 @@ public final class ModelEngine implements Engine {
     /** Of each slot: whether its sequence never drafts, so that the draft layers will not read its rows. */
     private final boolean[] plain;
 
-    private ModelEngine(DecoderProgram program, EngineLimits limits, int prefillChunk) {
+    private ModelEngine(DecoderProgram program, EngineLimits limits, int prefillChunk, DraftLayout draft) {
         this.program = program;
         this.limits = limits;
         this.prefillChunk = prefillChunk;
+        this.draft = draft;
         this.undrafted = IntStream.range(0, limits.slots())
                 .mapToObj(slot -> new UndraftedRows(program, slot))
                 .toList();
@@ -58,7 +63,7 @@ public final class ModelEngine implements Engine {
                 options.maxNodes(),
                 model.draft().heads(),
                 model.architecture().vocabSize());
-        return new ModelEngine(program, limits, options.prefillChunk());
+        return new ModelEngine(program, limits, options.prefillChunk(), model.draft());
     }
 
     /**
@@ -96,12 +101,12 @@ public final class ModelEngine implements Engine {
         int[] tokens = request.tokens();
         checkPrompt(tokens, request.from());
         verified = List.of();
-        undrafted.get(request.slot()).keep(request.from());
+        int from = firstRow(request);
+        undrafted.get(request.slot()).keep(from);
         plain[request.slot()] = request.wanted().isEmpty();
-        int from = request.from();
         while (tokens.length - from > prefillChunk) {
             forward(request, from, prefillChunk, new Choice(prefillChunk, Selection.NONE));
-            draft(request, from, prefillChunk, DraftShape.NONE);
+            draft(request, from, Arrays.copyOfRange(tokens, from + 1, from + prefillChunk + 1), DraftShape.NONE);
             from += prefillChunk;
         }
         int rows = tokens.length - from;
@@ -111,8 +116,16 @@ public final class ModelEngine implements Engine {
         if (!choosesSomething(chosen, 0)) {
             throw new NotFiniteException();
         }
+        int[] next = Arrays.copyOfRange(tokens, from + 1, tokens.length + 1);
+        next[rows - 1] = (int) chosen[0];
         return new Prefilled(
-                (int) chosen[0], draft(request, from, rows, request.wanted().orElse(DraftShape.NONE)));
+                next[rows - 1], draft(request, from, next, request.wanted().orElse(DraftShape.NONE)));
+    }
+
+    /** Draft layers that know the token behind a row know another one behind the last that is kept. */
+    private int firstRow(PrefillRequest request) {
+        boolean again = draft.has(DraftPart.NEXT_TOKEN) && request.wanted().isPresent();
+        return again ? Math.max(0, request.from() - 1) : request.from();
     }
 
     private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
@@ -120,14 +133,18 @@ public final class ModelEngine implements Engine {
         return program.verify(chunk, List.of(runOf(request.slot(), from, rows)), choice);
     }
 
-    /** The draft layers' part of a chunk of a prompt; they put it off if the prompt's end wants no guesses yet. */
-    private Drafts draft(PrefillRequest request, int from, int rows, DraftShape wanted) {
+    /**
+     * The draft layers' part of a chunk of a prompt; they put it off if the prompt's end wants no guesses yet.
+     *
+     * @param next the token behind each of its rows
+     */
+    private Drafts draft(PrefillRequest request, int from, int[] next, DraftShape wanted) {
         if (request.wanted().isEmpty()) {
             return Drafts.NONE;
         }
         UndraftedRows waiting = undrafted.get(request.slot());
-        int[] all = IntStream.range(0, rows).toArray();
-        if (request.wanted().get().ranks() == 0 && waiting.hasRoomFor(rows)) {
+        Accepted all = Accepted.all(next);
+        if (request.wanted().get().ranks() == 0 && waiting.hasRoomFor(next.length)) {
             waiting.add(from, all);
             return Drafts.NONE;
         }
@@ -135,7 +152,7 @@ public final class ModelEngine implements Engine {
             waiting.read(DraftShape.NONE);
         }
         DraftShape asked = within(wanted);
-        return drafts(program.draft(all, List.of(runOf(request.slot(), from, rows)), asked), 0, 1, asked);
+        return drafts(program.draft(all, List.of(runOf(request.slot(), from, next.length)), asked), 0, 1, asked);
     }
 
     private Rows runOf(int slot, int start, int rows) {
@@ -203,7 +220,7 @@ public final class ModelEngine implements Engine {
         Drafts[] drafts = new Drafts[acceptances.size()];
         List<Integer> together = new ArrayList<>();
         List<Rows> rows = new ArrayList<>();
-        List<Integer> accepted = new ArrayList<>();
+        List<Accepted> accepted = new ArrayList<>();
         DraftShape wanted = DraftShape.NONE;
         int firstRow = 0;
         int index = 0;
@@ -214,8 +231,7 @@ public final class ModelEngine implements Engine {
                 if (path[path.length - 1] != path.length - 1) {
                     program.keep(query.slot(), query.start(), path);
                 }
-                int offset = firstRow;
-                int[] kept = Arrays.stream(path).map(node -> offset + node).toArray();
+                Accepted kept = accepted(query, acceptance, firstRow);
                 if (acceptance.wanted().ranks() == 0) {
                     putAside(query, kept);
                     drafts[index] = Drafts.NONE;
@@ -224,8 +240,8 @@ public final class ModelEngine implements Engine {
                     DraftShape asked = within(acceptance.wanted());
                     drafts[index] = drafts(undrafted.get(query.slot()).read(asked), 0, 1, asked);
                 } else {
-                    Arrays.stream(kept).forEach(accepted::add);
-                    rows.add(runOf(query.slot(), query.start(), kept.length));
+                    accepted.add(kept);
+                    rows.add(runOf(query.slot(), query.start(), path.length));
                     wanted = wanted.and(acceptance.wanted());
                     together.add(index);
                 }
@@ -239,8 +255,7 @@ public final class ModelEngine implements Engine {
         verified = List.of();
         if (!rows.isEmpty()) {
             DraftShape asked = within(wanted);
-            DecoderProgram.Guesses guesses =
-                    program.draft(accepted.stream().mapToInt(Integer::intValue).toArray(), rows, asked);
+            DecoderProgram.Guesses guesses = program.draft(joined(accepted), rows, asked);
             for (int i = 0; i < together.size(); i++) {
                 drafts[together.get(i)] = drafts(guesses, i, rows.size(), asked);
             }
@@ -248,12 +263,30 @@ public final class ModelEngine implements Engine {
         return List.of(drafts);
     }
 
-    private void putAside(TreeQuery query, int[] rows) {
+    /** @param firstRow of the query in the last forward */
+    private static Accepted accepted(TreeQuery query, Acceptance acceptance, int firstRow) {
+        int[] path = acceptance.path();
+        int[] next = new int[path.length];
+        for (int i = 0; i < path.length - 1; i++) {
+            next[i] = query.tokens()[path[i + 1]];
+        }
+        // Where there is none the sequence ends before its next step, whatever is drafted.
+        next[path.length - 1] = Math.max(0, acceptance.next());
+        return new Accepted(Arrays.stream(path).map(node -> firstRow + node).toArray(), next);
+    }
+
+    private static Accepted joined(List<Accepted> parts) {
+        return new Accepted(
+                parts.stream().flatMapToInt(part -> Arrays.stream(part.rows())).toArray(),
+                parts.stream().flatMapToInt(part -> Arrays.stream(part.next())).toArray());
+    }
+
+    private void putAside(TreeQuery query, Accepted rows) {
         if (plain[query.slot()]) {
             return;
         }
         UndraftedRows waiting = undrafted.get(query.slot());
-        if (!waiting.hasRoomFor(rows.length)) {
+        if (!waiting.hasRoomFor(rows.rows().length)) {
             waiting.read(DraftShape.NONE);
         }
         waiting.add(query.start(), rows);

@@ -1,6 +1,7 @@
 package dev.hydrallm.engine;
 
 import dev.hydrallm.decoding.DraftShape;
+import java.util.Arrays;
 
 /**
  * The rows of one slot that the draft layers have yet to read: put aside after a forward, and read together when guesses are
@@ -9,6 +10,9 @@ import dev.hydrallm.decoding.DraftShape;
 final class UndraftedRows {
     private final DecoderProgram program;
     private final int slot;
+    /** The token behind each row that waits; grows. */
+    private int[] next = {};
+
     private int from;
     private int count;
 
@@ -35,11 +39,16 @@ final class UndraftedRows {
      *
      * @param position of the first of them; what waited from there on they replace
      */
-    void add(int position, int[] rows) {
+    void add(int position, DecoderProgram.Accepted accepted) {
         keep(position);
         if (count == 0) {
             from = position;
         }
+        int[] rows = accepted.rows();
+        if (next.length < count + rows.length) {
+            next = Arrays.copyOf(next, Math.max(count + rows.length, 2 * next.length));
+        }
+        System.arraycopy(accepted.next(), 0, next, count, rows.length);
         for (int row : rows) {
             program.putAside(slot, count++, row);
         }
@@ -47,8 +56,8 @@ final class UndraftedRows {
 
     /** Lets the draft layers read all that waits; the guesses are {@link DecoderProgram#draftLate}'s. */
     DecoderProgram.Guesses read(DraftShape wanted) {
-        DecoderProgram.Guesses guesses =
-                program.draftLate(new DecoderProgram.Rows(slot, from, new RowShape.Run(count)), wanted);
+        DecoderProgram.Guesses guesses = program.draftLate(
+                Arrays.copyOf(next, count), new DecoderProgram.Rows(slot, from, new RowShape.Run(count)), wanted);
         count = 0;
         return guesses;
     }

@@ -16,8 +16,9 @@ final class ChunkedText {
          * Takes tokens that nothing is asked of: an earlier window did.
          *
          * @param start tokens of the window before them
+         * @param from tokens of the text before them
          */
-        void read(int[] tokens, int start);
+        void read(int[] tokens, int start, int from);
 
         /**
          * Takes tokens of which what comes after them is asked.
@@ -43,7 +44,7 @@ final class ChunkedText {
     void forEach(Reader reader, IntConsumer done) {
         for (Window window : windows.over(text.length)) {
             for (int from = window.begin(); from < window.fresh(); from += chunk) {
-                reader.read(chunk(from, window.fresh()), from - window.begin());
+                reader.read(chunk(from, window.fresh()), from - window.begin(), from);
             }
             for (int from = window.fresh(); from < window.end(); from += chunk) {
                 reader.score(chunk(from, window.end()), from - window.begin(), from);

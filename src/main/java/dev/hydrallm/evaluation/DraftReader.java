@@ -19,16 +19,17 @@ public interface DraftReader extends AutoCloseable {
      *
      * @param tokens 1 to {@link #chunkSize} ids
      * @param start tokens of the window that earlier calls have read and that these stand behind; 0 begins a window
+     * @param next the token of the text behind them
      * @throws IllegalArgumentException if there are too many tokens or an unknown one
      */
-    void read(int[] tokens, int start);
+    void read(int[] tokens, int start, int next);
 
     /**
      * As {@link #read}, and says what is guessed after each of the tokens.
      *
      * @param ranks guesses of each head
      */
-    Guesses guesses(int[] tokens, int start, int ranks);
+    Guesses guesses(int[] tokens, int start, int next, int ranks);
 
     /** Frees the device's memory. Idempotent. */
     @Override

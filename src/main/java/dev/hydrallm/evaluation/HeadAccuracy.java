@@ -86,13 +86,14 @@ public record HeadAccuracy(long tokens, RankHits base, List<RankHits> ofText, Li
             int[][][] waiting = new int[heads][heads + 2][];
             return new ChunkedText.Reader() {
                 @Override
-                public void read(int[] tokens, int start) {
-                    reader.read(tokens, start);
+                public void read(int[] tokens, int start, int from) {
+                    reader.read(tokens, start, text.tokens[from + tokens.length]);
                 }
 
                 @Override
                 public void score(int[] tokens, int start, int from) {
-                    DraftReader.Guesses guesses = reader.guesses(tokens, start, ranks);
+                    DraftReader.Guesses guesses =
+                            reader.guesses(tokens, start, text.tokens[from + tokens.length], ranks);
                     for (int i = 0; i < tokens.length; i++) {
                         for (int head = 0; head < heads; head++) {
                             waiting[head][(from + i + 2 + head) % (heads + 2)] = guesses.drafts()[head][i];

@@ -53,7 +53,7 @@ public record RankTrace(List<List<Integer>> ranks) {
             if (next == Verdict.NONE) {
                 throw new NotFiniteException();
             }
-            drafts.add(engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, wanted)))
+            drafts.add(engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, next, wanted)))
                     .getFirst());
             text.add(next);
         }

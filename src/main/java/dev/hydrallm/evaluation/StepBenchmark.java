@@ -91,7 +91,8 @@ public final class StepBenchmark {
             engine.verify(List.of(new Engine.TreeQuery(0, contextTokens, tokens, tree, RULE)));
             long verified = System.nanoTime();
             long deviceVerified = engine.deviceNanos().orElse(0);
-            engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, new DraftShape(tree.depth(), tree.width()))));
+            engine.commit(List.of(
+                    new Engine.Acceptance(0, new int[] {0}, tokens[0], new DraftShape(tree.depth(), tree.width()))));
             long end = System.nanoTime();
             if (i >= 0) {
                 verify[i] = (verified - start) / 1e6;

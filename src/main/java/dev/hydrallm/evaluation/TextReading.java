@@ -36,7 +36,7 @@ final class TextReading {
         chunks.forEach(
                 new ChunkedText.Reader() {
                     @Override
-                    public void read(int[] tokens, int start) {
+                    public void read(int[] tokens, int start, int from) {
                         scorers.forEach(scorer -> scorer.read(tokens, start));
                     }
 

@@ -1,5 +1,10 @@
 package dev.hydrallm.model;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+
 /**
  * The draft model beside the base: how many heads of what depth, on top of how many decoder layers of its own.
  *
@@ -7,8 +12,14 @@ package dev.hydrallm.model;
  * @param residualLayers residual blocks of a head
  * @param forkedLayers decoder layers forked from the base's last ones; 0 taps the base's final normed state
  * @param sharedLmHead whether the heads end in the base's language-model head instead of one each
+ * @param parts what they have beyond Hydra's
  */
-public record DraftLayout(int heads, int residualLayers, int forkedLayers, boolean sharedLmHead) {
+public record DraftLayout(
+        int heads,
+        int residualLayers,
+        int forkedLayers,
+        boolean sharedLmHead,
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) Set<DraftPart> parts) {
     /** A model without draft heads. */
     public static final DraftLayout NONE = new DraftLayout(0, 0, 0, false);
 
@@ -20,8 +31,21 @@ public record DraftLayout(int heads, int residualLayers, int forkedLayers, boole
         Architecture.within("draft heads", heads, 0, MOST_HEADS);
         Architecture.within("draft residual_layers", residualLayers, 0, 16);
         Architecture.within("draft forked_layers", forkedLayers, 0, 64);
-        if (heads == 0 && (residualLayers != 0 || forkedLayers != 0 || sharedLmHead)) {
+        if (heads == 0 && (residualLayers != 0 || forkedLayers != 0 || sharedLmHead || !parts.isEmpty())) {
             throw new IllegalArgumentException("a draft layout without heads has parts of heads");
         }
+        Set<DraftPart> sorted = EnumSet.noneOf(DraftPart.class);
+        sorted.addAll(parts);
+        parts = Collections.unmodifiableSet(sorted);
+    }
+
+    /** Hydra's own. */
+    public DraftLayout(int heads, int residualLayers, int forkedLayers, boolean sharedLmHead) {
+        this(heads, residualLayers, forkedLayers, sharedLmHead, Set.of());
+    }
+
+    /** Whether the draft layers have this part. */
+    public boolean has(DraftPart part) {
+        return parts.contains(part);
     }
 }

@@ -125,7 +125,7 @@ public record Manifest(
                         + ", this program reads " + FORMAT_VERSION + ": pack the model again");
             }
             checkOwnDigest(file, bytes, (ObjectNode) json);
-            nameWhatIsAbsent(json.path("architecture"));
+            nameWhatIsAbsent(json.path("architecture"), json.path("draft"));
             return Json.MAPPER.treeToValue(json, Manifest.class);
         } catch (IOException e) {
             throw new ModelFormatException(file + ": " + Json.reason(e), e);
@@ -133,7 +133,7 @@ public record Manifest(
     }
 
     /** Packs say nothing of what their model does without; every property has to be there to be read. */
-    private static void nameWhatIsAbsent(JsonNode architecture) {
+    private static void nameWhatIsAbsent(JsonNode architecture, JsonNode draft) {
         if (architecture instanceof ObjectNode shape) {
             if (!shape.has("attention_parts")) {
                 shape.putArray("attention_parts");
@@ -143,6 +143,9 @@ public record Manifest(
                     shape.putNull(part);
                 }
             }
+        }
+        if (draft instanceof ObjectNode layout && !layout.has("parts")) {
+            layout.putArray("parts");
         }
     }
 

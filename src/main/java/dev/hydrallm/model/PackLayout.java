@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
  * <ul>
  *   <li>{@code embedding}; per layer {@code layers.i.} {@code attention_norm}, {@code qkv} (rows of q, then k, then v),
  *       {@code o}, {@code mlp_norm}, {@code gate_up} (gate, then up), {@code down}; {@code norm}; {@code lm_head} unless
- *       tied; per forked layer the same six under {@code fork.i.}, then {@code fork.norm}; per head
+ *       tied; {@code fork.next_token} if the draft layers have it; per forked layer the same six under {@code fork.i.}, then {@code fork.norm}; per head
  *       {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
  *   <li>where the architecture has them, a layer's {@code qkv.bias}, {@code q_norm} and {@code k_norm} stand behind its
  *       {@code qkv}, its {@code o.bias} behind its {@code o};
@@ -33,6 +33,9 @@ public final class PackLayout {
 
     /** Fillers {@code pad.n} stand between tensors, because safetensors allows no holes. */
     public static final String PAD_PREFIX = "pad.";
+
+    /** What draft layers read the next token by, see {@link DraftPart#NEXT_TOKEN}. */
+    public static final String NEXT_TOKEN = "fork.next_token";
 
     private final Architecture architecture;
     private final DraftLayout draft;
@@ -74,6 +77,10 @@ public final class PackLayout {
         vector("norm", architecture.hiddenSize());
         if (!architecture.tiedEmbeddings()) {
             matrix("lm_head", TensorGroup.LM_HEAD, architecture.vocabSize(), architecture.hiddenSize());
+        }
+        if (draft.has(DraftPart.NEXT_TOKEN)) {
+            TensorGroup group = draft.forkedLayers() > 0 ? TensorGroup.FORKED_LAYERS : TensorGroup.HEADS;
+            matrix(NEXT_TOKEN, group, architecture.hiddenSize(), architecture.hiddenSize());
         }
         decoder("fork", TensorGroup.FORKED_LAYERS, draft.forkedLayers());
         if (draft.forkedLayers() > 0) {

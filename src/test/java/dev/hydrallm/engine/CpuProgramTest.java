@@ -8,12 +8,14 @@ import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
+import dev.hydrallm.engine.DecoderProgram.Accepted;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.engine.cpu.CpuProgram;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
@@ -29,6 +31,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -234,18 +237,22 @@ class CpuProgramTest {
         int slots = 60;
         Architecture shape = new Architecture(50, 128, 40, 2, 4, 2, 8, 1e-5, 10_000, 40, false);
         EngineOptions options = new EngineOptions(slots, 0, 2, 8, 16, Kind.KERNELS);
-        try (PackedModel pack = TinyPack.write(folder, shape, new DraftLayout(8, 2, 1, true), WeightFormat.INT8, 0.3);
+        try (PackedModel pack = TinyPack.write(
+                        folder,
+                        shape,
+                        new DraftLayout(8, 2, 1, true, Set.of(DraftPart.NEXT_TOKEN)),
+                        WeightFormat.INT8,
+                        0.3);
                 CpuProgram program = CpuProgram.load(pack, options, 40)) {
             List<DraftTree> roots = Collections.nCopies(slots, DraftTree.ROOT_ONLY);
             int[] tokens = new Random(2).ints(slots, 0, 50).toArray();
             List<Rows> all =
                     IntStream.range(0, slots).mapToObj(CpuProgramTest::first).toList();
             program.verify(tokens, rows(roots, 0, slots), choice(roots, 0, slots));
-            int[] together = program.draft(IntStream.range(0, slots).toArray(), all, WANTED)
-                    .tokens();
+            int[] together = program.draft(Accepted.all(tokens), all, WANTED).tokens();
             for (int slot = 0; slot < slots; slot++) {
                 program.verify(new int[] {tokens[slot]}, List.of(first(slot)), choice(roots, slot, slot + 1));
-                int[] alone = program.draft(new int[] {0}, List.of(first(slot)), WANTED)
+                int[] alone = program.draft(Accepted.all(new int[] {tokens[slot]}), List.of(first(slot)), WANTED)
                         .tokens();
                 for (int head = 0; head < 8; head++) {
                     int at = (head * slots + slot) * 3;

@@ -225,8 +225,8 @@ class FourBitEngineTest {
                 ModelEngine expected = Kinds.load(eightBit, OPTIONS, kind)) {
             assertThat(engine.program().logits(PROMPT))
                     .containsExactly(expected.program().logits(PROMPT));
-            assertThat(engine.program().headLogits(PROMPT.length))
-                    .containsExactly(expected.program().headLogits(PROMPT.length));
+            assertThat(engine.program().headLogits(new int[PROMPT.length]))
+                    .containsExactly(expected.program().headLogits(new int[PROMPT.length]));
             assertSpeculationChangesNothing(engine, PROMPT, 40);
         }
     }

@@ -121,7 +121,7 @@ class GoldenTest {
     private static void checkLogits(SoftAssertions softly, ModelEngine engine, Case golden) {
         float[] base = engine.program().logits(golden.promptIds());
         checkBest(softly, "base of " + golden, base, golden.firstBaseTop5(), golden.firstBaseLogits());
-        float[] heads = engine.program().headLogits(golden.promptIds().length);
+        float[] heads = engine.program().headLogits(new int[golden.promptIds().length]);
         assertThat(heads).hasSize(golden.firstHeadTop5().length * base.length);
         for (int k = 0; k < golden.firstHeadTop5().length; k++) {
             float[] head = Arrays.copyOfRange(heads, k * base.length, (k + 1) * base.length);

@@ -87,7 +87,10 @@ class GpuProgramTest {
         for (int[] prompt : PROMPTS) {
             for (float[][] pair : new float[][][] {
                 {engine.program().logits(prompt), exact.program().logits(prompt)},
-                {engine.program().headLogits(prompt.length), exact.program().headLogits(prompt.length)}
+                {
+                    engine.program().headLogits(new int[prompt.length]),
+                    exact.program().headLogits(new int[prompt.length])
+                }
             }) {
                 for (int i = 0; i < pair[0].length; i++) {
                     squares += Math.pow(pair[0][i] - (double) pair[1][i], 2);

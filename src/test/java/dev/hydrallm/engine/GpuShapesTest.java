@@ -56,11 +56,12 @@ class GpuShapesTest {
             for (int length : new int[] {1, 5, 40}) {
                 int[] prompt = prompt(length, shape);
                 float[] logits = processor.program().logits(prompt);
-                float[] heads = processor.program().headLogits(length);
+                float[] heads = processor.program().headLogits(new int[length]);
                 assertNear(single.program().logits(prompt), logits, 2e-4);
-                assertNear(single.program().headLogits(length), heads, 2e-4);
+                assertNear(single.program().headLogits(new int[length]), heads, 2e-4);
                 assertThat(error(half.program().logits(prompt), logits)).isLessThan(0.05);
-                assertThat(error(half.program().headLogits(length), heads)).isLessThan(0.05);
+                assertThat(error(half.program().headLogits(new int[length]), heads))
+                        .isLessThan(0.05);
             }
             assertBatchesAreWhatTheirRequestsGetAlone(single, shape);
         }

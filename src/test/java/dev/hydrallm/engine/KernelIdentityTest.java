@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.engine.DecoderProgram.Accepted;
 import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.engine.cpu.CpuProgram;
@@ -198,7 +199,8 @@ class KernelIdentityTest extends PackFolder {
                 assertThat(Arrays.copyOfRange(found, 2 * row, 2 * (row + each.nodes().length)))
                         .as("request %d", each.slot())
                         .isEqualTo(alone);
-                int[] draftsAlone = single.draft(new int[] {0}, List.of(run(0, 0, 1)), WANTED)
+                int[] draftsAlone = single.draft(
+                                new Accepted(new int[] {0}, new int[] {each.slot() % 2}), List.of(run(0, 0, 1)), WANTED)
                         .tokens();
                 int heads = pack.draft().heads();
                 for (int head = 0; head < heads; head++) {
@@ -227,7 +229,9 @@ class KernelIdentityTest extends PackFolder {
             roots[i] = roots[i - 1] + batch.get(i - 1).nodes().length;
         }
         return program.draft(
-                        roots,
+                        new Accepted(
+                                roots,
+                                batch.stream().mapToInt(each -> each.slot() % 2).toArray()),
                         IntStream.range(0, roots.length)
                                 .mapToObj(slot -> run(slot, 0, 1))
                                 .toList(),

@@ -4,6 +4,7 @@ import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.SlidingWindow;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,7 +42,12 @@ final class KernelShapes {
                                 window,
                                 null),
                         // Heads with layers of their own, and without.
-                        new DraftLayout(2, 1 + sizes.get(1) % 2, sizes.get(2) % 2, sizes.get(2) % 3 == 0)));
+                        new DraftLayout(
+                                2, 1 + sizes.get(1) % 2, sizes.get(2) % 2, sizes.get(2) % 3 == 0, draftParts(sizes))));
+    }
+
+    private static Set<DraftPart> draftParts(List<Integer> sizes) {
+        return sizes.getFirst() % 3 == 0 ? Set.of(DraftPart.NEXT_TOKEN) : Set.of();
     }
 
     private static Arbitrary<Heads> heads() {

@@ -87,9 +87,10 @@ class ModelDraftReaderTest {
             ReferenceModel naive = Kinds.reference(kind, pack);
             int compared = 0;
             for (int from = 0; from < text.length; from += 5) {
-                DraftReader.Guesses guesses = reader.guesses(Arrays.copyOfRange(text, from, from + 5), from, RANKS);
+                DraftReader.Guesses guesses =
+                        reader.guesses(Arrays.copyOfRange(text, from, from + 5), from, text[(from + 5) % 10], RANKS);
                 for (int row = 0; row < 5; row++) {
-                    double[][] logits = naive.logits(Arrays.copyOf(text, from + row + 1));
+                    double[][] logits = naive.logits(Arrays.copyOf(text, from + row + 1), text[(from + row + 1) % 10]);
                     if (clear(logits[0])) {
                         assertThat(guesses.next()[row]).isEqualTo(best(logits[0])[0]);
                     }
@@ -156,11 +157,11 @@ class ModelDraftReaderTest {
                 DraftReader reader = load(pack, 4)) {
             int[] text = text(pack, 8);
             int[] last = Arrays.copyOfRange(text, 4, 8);
-            reader.guesses(Arrays.copyOf(text, 4), 0, RANKS);
-            DraftReader.Guesses asked = reader.guesses(last, 4, RANKS);
-            reader.read(new int[] {1, 2, 3, 4}, 0);
-            reader.read(Arrays.copyOf(text, 4), 0);
-            DraftReader.Guesses again = reader.guesses(last, 4, RANKS);
+            reader.guesses(Arrays.copyOf(text, 4), 0, text[4], RANKS);
+            DraftReader.Guesses asked = reader.guesses(last, 4, 3, RANKS);
+            reader.read(new int[] {1, 2, 3, 4}, 0, 5);
+            reader.read(Arrays.copyOf(text, 4), 0, text[4]);
+            DraftReader.Guesses again = reader.guesses(last, 4, 3, RANKS);
             assertThat(again.drafts()).isDeepEqualTo(asked.drafts());
             assertThat(again.next()).containsExactly(asked.next());
         }
@@ -172,12 +173,12 @@ class ModelDraftReaderTest {
         try (PackedModel pack = TinyPack.write(folder, shape.architecture(), shape.draft(), Kinds.exactest(kind), 0.4);
                 DraftReader reader = load(pack, 5)) {
             assertThat(reader.chunkSize()).isEqualTo(5);
-            assertThatThrownBy(() -> reader.read(new int[0], 0)).hasMessageContaining("1 to 5 tokens, not 0");
-            assertThatThrownBy(() -> reader.guesses(new int[6], 0, 1)).hasMessageContaining("not 6");
-            assertThatThrownBy(() -> reader.guesses(new int[5], 8, 1)).hasMessageContaining("a window of 12");
-            assertThatThrownBy(() -> reader.guesses(new int[] {999}, 0, 1)).hasMessageContaining("token id 999");
-            assertThatThrownBy(() -> reader.guesses(new int[1], 0, 0)).hasMessageContaining("0 guesses");
-            assertThatThrownBy(() -> reader.guesses(new int[1], 0, 1000)).hasMessageContaining("1000 guesses");
+            assertThatThrownBy(() -> reader.read(new int[0], 0, 1)).hasMessageContaining("1 to 5 tokens, not 0");
+            assertThatThrownBy(() -> reader.guesses(new int[6], 0, 1, 1)).hasMessageContaining("not 6");
+            assertThatThrownBy(() -> reader.guesses(new int[5], 8, 1, 1)).hasMessageContaining("a window of 12");
+            assertThatThrownBy(() -> reader.guesses(new int[] {999}, 0, 1, 1)).hasMessageContaining("token id 999");
+            assertThatThrownBy(() -> reader.guesses(new int[1], 0, 1, 0)).hasMessageContaining("0 guesses");
+            assertThatThrownBy(() -> reader.guesses(new int[1], 0, 1, 1000)).hasMessageContaining("1000 guesses");
         }
     }
 }

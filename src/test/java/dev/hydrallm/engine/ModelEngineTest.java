@@ -74,9 +74,9 @@ class ModelEngineTest {
         try (PackedModel pack = pack(shape, Kinds.exactest(kind), 0.4);
                 ModelEngine engine = Kinds.load(pack, small(), kind)) {
             int[] prompt = prompt(11, shape.architecture().vocabSize());
-            double[][] expected = Kinds.reference(kind, pack).logits(prompt);
+            double[][] expected = Kinds.reference(kind, pack).logits(prompt, 7);
             assertClose(engine.program().logits(prompt), expected[0]);
-            float[] heads = engine.program().headLogits(prompt.length);
+            float[] heads = engine.program().headLogits(ReferenceModel.behind(prompt, 7));
             for (int k = 0; k < shape.draft().heads(); k++) {
                 int from = k * expected[0].length;
                 assertClose(Arrays.copyOfRange(heads, from, from + expected[0].length), expected[1 + k]);
@@ -260,11 +260,11 @@ class ModelEngineTest {
         for (int step = 0; step < steps; step++) {
             int[] path = step % 3 == 0 ? new int[] {0, 2} : new int[] {0};
             engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {step % 19, 4, 5}, chain, GREEDY)));
-            engine.commit(List.of(new Engine.Acceptance(0, path, DraftShape.ofAll(ranks))));
+            engine.commit(List.of(new Engine.Acceptance(0, path, 0, DraftShape.ofAll(ranks))));
             start += path.length;
         }
         engine.verify(List.of(new Engine.TreeQuery(0, start, new int[] {7}, DraftTree.ROOT_ONLY, GREEDY)));
-        return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.ofAll(3))))
+        return engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 0, DraftShape.ofAll(3))))
                 .getFirst()
                 .candidates();
     }
@@ -282,7 +282,7 @@ class ModelEngineTest {
                 for (int row = 90; row < 200; row++) {
                     int[] next = {text[row]};
                     engine.verify(List.of(new Engine.TreeQuery(0, row, next, DraftTree.ROOT_ONLY, GREEDY)));
-                    engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.NONE)));
+                    engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 0, DraftShape.NONE)));
                 }
                 // One that never drafts comes between and leaves its own rows behind those that are kept.
                 int[] other = Arrays.copyOf(text, 220);
@@ -313,7 +313,7 @@ class ModelEngineTest {
             engine.prefill(request(prompt(9, 23), 0, Optional.of(DraftShape.NONE)));
             for (int row = 9; row < length - 1; row++) {
                 engine.verify(List.of(new Engine.TreeQuery(0, row, new int[] {row % 23}, DraftTree.ROOT_ONLY, GREEDY)));
-                engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, DraftShape.NONE)));
+                engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 0, DraftShape.NONE)));
             }
             assertThat(calls).contains("putAside").doesNotContain("draft", "draftLate");
         }

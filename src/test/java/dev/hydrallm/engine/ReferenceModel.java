@@ -3,6 +3,7 @@ package dev.hydrallm.engine;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
@@ -41,8 +42,20 @@ final class ReferenceModel {
         this.amplitude = scaling == null ? 1 : scaling.amplitude();
     }
 
-    /** Logits of the base, then of every head, after the tokens. */
+    /** The token behind each, the last one's being this. */
+    static int[] behind(int[] tokens, int next) {
+        int[] behind = Arrays.copyOfRange(tokens, 1, tokens.length + 1);
+        behind[tokens.length - 1] = next;
+        return behind;
+    }
+
+    /** Logits of the base, then of every head, after the tokens; the token that heads know behind them is 0. */
     double[][] logits(int... tokens) {
+        return logits(tokens, 0);
+    }
+
+    /** Logits of the base, then of every head, after the tokens, behind which stands another one. */
+    double[][] logits(int[] tokens, int next) {
         double[][] x = new double[tokens.length][];
         double[] embedding = doubles("embedding.weight");
         for (int t = 0; t < tokens.length; t++) {
@@ -58,6 +71,19 @@ final class ReferenceModel {
         }
         double[] last = norm(x[x.length - 1], "norm");
         double[] state = last;
+        if (draft.has(DraftPart.NEXT_TOKEN)) {
+            int[] behind = behind(tokens, next);
+            for (int t = 0; t < tokens.length; t++) {
+                int from = behind[t] * shape.hiddenSize();
+                double[] read =
+                        linear(Arrays.copyOfRange(embedding, from, from + shape.hiddenSize()), "fork.next_token");
+                if (draft.forkedLayers() > 0) {
+                    tap[t] = plus(tap[t], read);
+                } else if (t == tokens.length - 1) {
+                    state = plus(last, read);
+                }
+            }
+        }
         if (draft.forkedLayers() > 0) {
             for (int i = 0; i < draft.forkedLayers(); i++) {
                 layer(tap, "fork." + i, shape.layers() - draft.forkedLayers() + i);

@@ -7,6 +7,7 @@ import static dev.hydrallm.model.AttentionPart.QK_NORM;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
 import java.util.List;
@@ -30,6 +31,9 @@ public record Shape(Architecture architecture, DraftLayout draft) {
                 new Shape(grouped, new DraftLayout(3, 1, 1, false)),
                 new Shape(grouped, new DraftLayout(4, 3, 2, true)),
                 new Shape(oneKeyHead, new DraftLayout(3, 1, 3, true)),
+                // Draft layers that read the next token, too.
+                new Shape(grouped, new DraftLayout(3, 1, 0, false, Set.of(DraftPart.NEXT_TOKEN))),
+                new Shape(plain, new DraftLayout(3, 2, 2, true, Set.of(DraftPart.NEXT_TOKEN))),
                 // Qwen2, Qwen3, Llama with biases, Mistral.
                 new Shape(with(grouped, QKV_BIAS), new DraftLayout(3, 1, 1, false)),
                 new Shape(with(rough, QK_NORM), new DraftLayout(3, 1, 1, false)),

@@ -11,6 +11,8 @@ final class FakeDraftReader implements DraftReader {
     private final int chunk;
     private final int heads;
     private final List<Integer> window = new ArrayList<>();
+    /** What was said to stand behind the last tokens. */
+    private int announced;
 
     FakeDraftReader(int chunk, int heads) {
         this.chunk = chunk;
@@ -42,12 +44,14 @@ final class FakeDraftReader implements DraftReader {
     }
 
     @Override
-    public void read(int[] tokens, int start) {
-        guesses(tokens, start, 1);
+    public void read(int[] tokens, int start, int next) {
+        guesses(tokens, start, next, 1);
     }
 
     @Override
-    public Guesses guesses(int[] tokens, int start, int ranks) {
+    public Guesses guesses(int[] tokens, int start, int behind, int ranks) {
+        announced(tokens, start);
+        announced = behind;
         if (start == 0) {
             window.clear();
         }
@@ -64,6 +68,12 @@ final class FakeDraftReader implements DraftReader {
             }
         }
         return new Guesses(next, drafts);
+    }
+
+    private void announced(int[] tokens, int start) {
+        if (start > 0 && tokens[0] != announced) {
+            throw new AssertionError(tokens[0] + " behind what was said to be before " + announced);
+        }
     }
 
     @Override

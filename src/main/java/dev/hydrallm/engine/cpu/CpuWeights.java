@@ -5,6 +5,7 @@ import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.SlidingWindow;
@@ -46,6 +47,9 @@ final class CpuWeights implements AutoCloseable {
     /** Structures of the base's layers, and of the forked ones. */
     final MemorySegment layers;
 
+    /** What draft layers read the next token by; null if they do not. */
+    final MemorySegment nextToken;
+
     final MemorySegment forkedLayers;
     final MemorySegment norm;
     final MemorySegment forkedNorm;
@@ -76,6 +80,7 @@ final class CpuWeights implements AutoCloseable {
             layers = layers("layers.", shape.layers(), 0);
             norm = vector("norm");
             lmHead = matrix(shape.tiedEmbeddings() ? "embedding" : "lm_head");
+            nextToken = draft.has(DraftPart.NEXT_TOKEN) ? matrix(PackLayout.NEXT_TOKEN) : MemorySegment.NULL;
             int tapLayer = shape.layers() - draft.forkedLayers();
             forkedLayers = layers("fork.", draft.forkedLayers(), tapLayer);
             forkedNorm = draft.forkedLayers() > 0 ? vector("fork.norm") : norm;

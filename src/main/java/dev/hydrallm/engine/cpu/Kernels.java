@@ -26,6 +26,7 @@ final class Kernels {
     private final MethodHandle decode;
     private final MethodHandle norm;
     private final MethodHandle linear;
+    private final MethodHandle addLinear;
     private final MethodHandle residual;
     private final MethodHandle keep;
     private final MethodHandle top;
@@ -45,6 +46,7 @@ final class Kernels {
         decode = library.procedure("hydra_decode", POINTER, POINTER, LONG, LONG, POINTER, POINTER, LONG, POINTER);
         norm = library.procedure("hydra_norm", POINTER, POINTER, POINTER, LONG, POINTER);
         linear = library.procedure("hydra_linear", POINTER, POINTER, POINTER, LONG, POINTER);
+        addLinear = library.procedure("hydra_add_linear", POINTER, POINTER, POINTER, LONG, POINTER);
         residual = library.procedure("hydra_residual", POINTER, POINTER, POINTER, POINTER, LONG, POINTER);
         keep = library.procedure("hydra_keep", POINTER, LONG, POINTER, POINTER, LONG, POINTER, LONG);
         top = library.procedure("hydra_top", POINTER, LONG, POINTER, LONG);
@@ -159,6 +161,14 @@ final class Kernels {
     void linear(MemorySegment workspace, MemorySegment matrix, MemorySegment x, long rows, MemorySegment out) {
         try {
             linear.invokeExact(workspace, matrix, x, rows, out);
+        } catch (Throwable e) {
+            throw NativeLibrary.failure(e);
+        }
+    }
+
+    void addLinear(MemorySegment workspace, MemorySegment matrix, MemorySegment x, long rows, MemorySegment out) {
+        try {
+            addLinear.invokeExact(workspace, matrix, x, rows, out);
         } catch (Throwable e) {
             throw NativeLibrary.failure(e);
         }

@@ -5,6 +5,7 @@ import dev.hydrallm.training.Sample;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Where in a batch's rows, sample behind sample, each head has a token to foretell.
@@ -13,8 +14,9 @@ import java.util.List;
  * @param segments how many samples of one length follow each other, and that length
  * @param counts labelled tokens by head
  * @param indices rows of all heads' labels, head by head, then the tokens
+ * @param next the token behind each row; a sample's last one has none and stands for it itself, for no head is asked there
  */
-record LearningBatch(int rows, int[] segments, int[] counts, long[] indices) {
+record LearningBatch(int rows, int[] segments, int[] counts, long[] indices, long[] next) {
     private static final int SUMS = 1 + HeadSums.RANKS;
 
     static LearningBatch of(List<Sample> samples, int heads) {
@@ -41,8 +43,15 @@ record LearningBatch(int rows, int[] segments, int[] counts, long[] indices) {
                 row += sample.tokens().length;
             }
         }
-        int rows = samples.stream().mapToInt(sample -> sample.tokens().length).sum();
-        return new LearningBatch(rows, segments(samples), counts, indices);
+        long[] next = next(samples);
+        return new LearningBatch(next.length, segments(samples), counts, indices, next);
+    }
+
+    private static long[] next(List<Sample> samples) {
+        return samples.stream()
+                .flatMapToLong(sample -> IntStream.range(0, sample.tokens().length)
+                        .mapToLong(i -> sample.tokens()[Math.min(i + 1, sample.tokens().length - 1)]))
+                .toArray();
     }
 
     private static int[] segments(List<Sample> samples) {

@@ -3,12 +3,13 @@ package dev.hydrallm.engine.torch;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.training.Learner.Parameter;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Which parameters learn, in which order: the forked layers' tensors, their norm, then head by head its residual blocks and its last
+ * Which parameters learn, in which order: the forked layers' tensors, what reads the next token, the norm, then head by head its residual blocks and its last
  * matrix. Names and shapes are a head checkpoint's.
  */
 final class LearningLayout {
@@ -32,6 +33,9 @@ final class LearningLayout {
             for (int j = 0; j < layerTensors.size(); j++) {
                 add("medusa_decoder_layers." + i + "." + layerTensors.get(j), layerShapes.get(j));
             }
+        }
+        if (draft.has(DraftPart.NEXT_TOKEN)) {
+            add("medusa_next_token.weight", shape.hiddenSize(), shape.hiddenSize());
         }
         if (draft.forkedLayers() > 0) {
             add("medusa_rms_norm.weight", shape.hiddenSize());
@@ -112,6 +116,11 @@ final class LearningLayout {
             throw new IllegalArgumentException("these layers have no " + name);
         }
         return place;
+    }
+
+    /** The place of what reads the next token, if the draft layers have it. */
+    int nextToken() {
+        return draft.forkedLayers() * layerTensors();
     }
 
     /** The place of the first head's first tensor among all. */

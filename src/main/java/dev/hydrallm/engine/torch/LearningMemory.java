@@ -2,6 +2,7 @@ package dev.hydrallm.engine.torch;
 
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.training.Learner.Parameter;
 import java.util.List;
 import java.util.Locale;
@@ -10,7 +11,7 @@ import java.util.Locale;
  * The bytes of a device's memory that learning takes, without what a batch adds.
  *
  * @param base its weights and room to compute
- * @param reading keys and values of the tokens that the base reads at once, and its last matrix where heads need it as numbers
+ * @param reading keys and values of the tokens that the base reads at once, and its matrices that draft layers or heads need as numbers
  * @param parameters values, gradients, moments, and values as they are computed with
  * @param logits of a chunk, as they come, as single numbers, probabilities, comparisons and gradients
  */
@@ -42,12 +43,14 @@ record LearningMemory(long base, long reading, long parameters, long logits) {
                 * shape.headDim()
                 * arithmetic.cacheType().getNumOfBytes();
         boolean lastMatrix = draft.sharedLmHead() || options.distills();
+        boolean embedding = draft.has(DraftPart.NEXT_TOKEN) && !(lastMatrix && shape.tiedEmbeddings());
         int computed = options.precision().bytes();
-        long head = lastMatrix ? (long) shape.vocabSize() * shape.hiddenSize() * (Float.BYTES + computed) : 0;
+        long matrix = (long) shape.vocabSize() * shape.hiddenSize();
+        long asNumbers = (lastMatrix ? matrix * (Float.BYTES + computed) : 0) + (embedding ? matrix * Float.BYTES : 0);
         int kept = Math.max(Float.BYTES, computed);
         return new LearningMemory(
                 base.total(),
-                FrozenBase.GPU_ROWS * row + head,
+                FrozenBase.GPU_ROWS * row + asNumbers,
                 numbers * (KEPT * kept + (computed == kept ? 0 : computed)),
                 options.logitsAtOnce(LearnerOptions.GPU_CHUNK) * BYTES_OF_A_LOGIT);
     }

@@ -3,6 +3,7 @@ package dev.hydrallm.engine.torch;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.SlidingWindow;
 import java.util.Map;
 import java.util.TreeMap;
@@ -42,8 +43,12 @@ final class LearningText {
         holes.put("trunk", forked ? TRUNK : "");
         holes.put("forkedLayers", draft.forkedLayers());
         holes.put("forkNorm", layout.firstHead() - 1);
-        holes.put("stateGradient", forked ? STATE_GRADIENT : "");
-        holes.put("trunkGradients", forked ? TRUNK_GRADIENTS : "");
+        boolean nextToken = draft.has(DraftPart.NEXT_TOKEN);
+        holes.put("nextToken", nextToken ? NEXT_TOKEN : "");
+        holes.put("nextTokenMatrix", layout.nextToken());
+        boolean trunk = layout.firstHead() > 0;
+        holes.put("stateGradient", trunk ? STATE_GRADIENT : "");
+        holes.put("trunkGradients", trunk ? TRUNK_GRADIENTS : "");
         heads(holes, draft, layout);
         distillation(holes, options);
         return ProgramText.filled(ProgramText.resource("learning.torchscript"), holes);
@@ -86,7 +91,7 @@ final class LearningText {
     }
 
     private static void heads(Map<String, Object> holes, DraftLayout draft, LearningLayout layout) {
-        boolean forked = draft.forkedLayers() > 0;
+        boolean trunk = layout.firstHead() > 0;
         boolean blocks = draft.residualLayers() > 0;
         holes.put("draftHeads", draft.heads());
         holes.put("blocks", draft.residualLayers());
@@ -95,8 +100,8 @@ final class LearningText {
         holes.put("headTensors", layout.headTensors());
         holes.put("lmHead", draft.sharedLmHead() ? "base" : "torch.detach(w[first + @blockTensors@])");
         holes.put("ownLmHead", draft.sharedLmHead() ? "" : OWN_LM_HEAD);
-        String gradients = forked ? BLOCK_AND_STATE_GRADIENTS : BLOCK_GRADIENTS;
-        holes.put("headGradients", blocks ? gradients : forked ? STATE_GRADIENT_ALONE : "");
+        String gradients = trunk ? BLOCK_AND_STATE_GRADIENTS : BLOCK_GRADIENTS;
+        holes.put("headGradients", blocks ? gradients : trunk ? STATE_GRADIENT_ALONE : "");
     }
 
     private static void distillation(Map<String, Object> holes, LearnerOptions options) {
@@ -128,6 +133,11 @@ final class LearningText {
     private static final String HEAD_NORMS = """
                 q = torch.rms_norm(q, [@headDim@], w[at + %d], @epsilon@)
                 k = torch.rms_norm(k, [@headDim@], w[at + %d], @epsilon@)
+            """.stripTrailing();
+
+    private static final String NEXT_TOKEN = """
+                following = torch.to(torch.embedding(embedding, next), @compute@)
+                x = torch.add(x, torch.linear(following, w[@nextTokenMatrix@]))
             """.stripTrailing();
 
     private static final String TRUNK = """

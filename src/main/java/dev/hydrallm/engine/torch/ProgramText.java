@@ -4,6 +4,7 @@ import ai.djl.ndarray.types.DataType;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.SlidingWindow;
 import java.io.IOException;
 import java.io.InputStream;
@@ -78,6 +79,7 @@ final class ProgramText {
         holes.put("norms", resource(norm.resource()));
         holes.put("epsilon", model.normEpsilon());
         holes.put("device", device);
+        holes.put("nextToken", draft.has(DraftPart.NEXT_TOKEN) ? NEXT_TOKEN : "");
         holes.put("draftLayers", draft.forkedLayers() > 0 ? FORKED_LAYERS : NO_FORKED_LAYERS);
         holes.put("hidden", model.hiddenSize());
         holes.put("heads", model.heads());
@@ -217,6 +219,11 @@ final class ProgramText {
                 o = torch.scaled_dot_product_attention(q1, torch.to(keys, 7), torch.to(values, 7), mask)
                 o1 = torch.reshape(o, [1, @heads@, rows, @headDim@])
                 return torch.to(torch.reshape(torch.transpose(o1, 1, 2), [rows, @querySize@]), 6)
+            """.stripTrailing();
+
+    private static final String NEXT_TOKEN = """
+                following = torch.to((self).embed(embedding, torch.slice(whole, 0, 2 * rows, 3 * rows)), @linearType@)
+                x = (self).residual(x, following, nextToken)
             """.stripTrailing();
 
     private static final String FORKED_LAYERS = """

@@ -15,6 +15,7 @@ import dev.hydrallm.engine.ModelEngine;
 import dev.hydrallm.engine.Rotary;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.training.HeadSums;
 import dev.hydrallm.training.Learner;
@@ -41,6 +42,7 @@ public final class TorchLearner implements Learner {
     private final int vocabulary;
     private final int chunk;
     private final PtNDArray table;
+    private final PtNDArray embedding;
     private final PtNDArray lmHead;
 
     private record TorchStates(FrozenBase.Read read, int rows) implements States {
@@ -107,8 +109,8 @@ public final class TorchLearner implements Learner {
         Architecture shape = model.architecture();
         vocabulary = shape.vocabSize();
         boolean gpu = setting.device().isGpu();
-        long logits = options.logitsAtOnce(gpu ? LearnerOptions.GPU_CHUNK : LearnerOptions.PROCESSOR_CHUNK);
-        chunk = Math.clamp(logits / vocabulary, 1, Integer.MAX_VALUE);
+        long atOnce = options.logitsAtOnce(gpu ? LearnerOptions.GPU_CHUNK : LearnerOptions.PROCESSOR_CHUNK);
+        chunk = Math.clamp(atOnce / vocabulary, 1, Integer.MAX_VALUE);
         base = new FrozenBase(
                 model,
                 draft,
@@ -127,9 +129,11 @@ public final class TorchLearner implements Learner {
                     Rotary.table(shape, context, context),
                     new Shape(context, shape.headDim() / 2, 2),
                     DataType.FLOAT32));
-            lmHead = draft.sharedLmHead() || options.distills()
-                    ? LanguageModelHead.load(model, manager, script, values)
-                    : values.keep(manager.create(new Shape(0), DataType.FLOAT32));
+            PtNDArray nothing = values.keep(manager.create(new Shape(0), DataType.FLOAT32));
+            boolean logits = draft.sharedLmHead() || options.distills();
+            boolean same = logits && shape.tiedEmbeddings();
+            lmHead = logits ? asNumbers(model, shape.tiedEmbeddings() ? "embedding" : "lm_head") : nothing;
+            embedding = !draft.has(DraftPart.NEXT_TOKEN) ? nothing : same ? lmHead : asNumbers(model, "embedding");
         } catch (RuntimeException e) {
             close();
             throw told(e);
@@ -137,6 +141,10 @@ public final class TorchLearner implements Learner {
             close();
             throw e;
         }
+    }
+
+    private PtNDArray asNumbers(PackedModel model, String matrix) {
+        return MatrixAsNumbers.load(model, matrix, manager, script, values);
     }
 
     @Override
@@ -223,6 +231,8 @@ public final class TorchLearner implements Learner {
                     scope.keep(processor.create(weights)),
                     scope.keep(manager.create(rows.indices(), new Shape(2, rows.labels()))),
                     states.read().states(),
+                    scope.keep(manager.create(rows.next())),
+                    embedding,
                     lmHead,
                     table);
             arguments.addAll(learned.inputs());

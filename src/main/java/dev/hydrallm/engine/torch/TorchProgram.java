@@ -137,7 +137,7 @@ public final class TorchProgram implements DecoderProgram {
             Selection.Part root = new Selection.Part(new AcceptanceRule.Greedy(), DraftTree.ROOT_ONLY, context - 1);
             verify(new int[rows], last, new Choice(rows - 1, new Selection(List.of(root))));
             if (heads > 0) {
-                draft(IntStream.range(0, rows).toArray(), last, new DraftShape(heads, 1));
+                draft(Accepted.all(new int[rows]), last, new DraftShape(heads, 1));
             }
             return this;
         } catch (RuntimeException | Error e) {
@@ -201,11 +201,11 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public float[] headLogits(int tokens) {
+    public float[] headLogits(int[] next) {
         try (Values scope = new Values()) {
-            List<Rows> rows = List.of(new Rows(0, 0, new RowShape.Run(tokens)));
-            int[] all = IntStream.range(0, tokens).toArray();
-            IValue states = call("draftStates", draftArguments(tap, all, lastOf(rows), rows, scope), scope);
+            List<Rows> rows = List.of(new Rows(0, 0, new RowShape.Run(next.length)));
+            IValue states =
+                    call("draftStates", draftArguments(tap, Accepted.all(next), lastOf(rows), rows, scope), scope);
             IValue result = call(
                     "headLogits",
                     new ArrayList<>(List.of(
@@ -223,21 +223,22 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public Guesses draft(int[] accepted, List<Rows> rows, DraftShape wanted) {
+    public Guesses draft(Accepted accepted, List<Rows> rows, DraftShape wanted) {
         return draft(tap, accepted, lastOf(rows), rows, wanted);
     }
 
     @Override
-    public Guesses draftEach(Rows rows, DraftShape wanted) {
-        int[] all = IntStream.range(0, rows.shape().count()).toArray();
-        return draft(tap, all, IntStream.of(all).boxed().toList(), List.of(rows), wanted);
+    public Guesses draftEach(int[] next, Rows rows, DraftShape wanted) {
+        List<Integer> each = IntStream.range(0, next.length).boxed().toList();
+        return draft(tap, Accepted.all(next), each, List.of(rows), wanted);
     }
 
     /** @param drafting which of the rows the heads read */
-    private Guesses draft(IValue source, int[] accepted, List<Integer> drafting, List<Rows> rows, DraftShape wanted) {
+    private Guesses draft(
+            IValue source, Accepted accepted, List<Integer> drafting, List<Rows> rows, DraftShape wanted) {
         try (Values scope = new Values()) {
             List<IValue> arguments = draftArguments(source, accepted, drafting, rows, scope);
-            arguments.addAll(2, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
+            arguments.addAll(4, List.of(weights.residuals, weights.residualBiases, weights.headLmHeads));
             arguments.add(scope.of(wanted.heads()));
             arguments.add(scope.of(wanted.ranks()));
             IValue result = call("draft", arguments, scope);
@@ -263,10 +264,9 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     @Override
-    public Guesses draftLate(Rows rows, DraftShape wanted) {
-        int[] all = IntStream.range(0, rows.shape().count()).toArray();
+    public Guesses draftLate(int[] next, Rows rows, DraftShape wanted) {
         List<Rows> one = List.of(rows);
-        return draft(undrafted.get(rows.slot()), all, lastOf(one), one, wanted);
+        return draft(undrafted.get(rows.slot()), Accepted.all(next), lastOf(one), one, wanted);
     }
 
     private IValue call(String method, List<IValue> arguments, Values scope) {
@@ -326,11 +326,14 @@ public final class TorchProgram implements DecoderProgram {
     }
 
     private List<IValue> draftArguments(
-            IValue source, int[] accepted, List<Integer> drafting, List<Rows> rows, Values scope) {
+            IValue source, Accepted accepted, List<Integer> drafting, List<Rows> rows, Values scope) {
+        int[] taken = accepted.rows();
         UploadedNumbers numbers = UploadedNumbers.of(
-                        accepted, rows, setting.arithmetic().rows(accepted.length))
+                        taken, rows, setting.arithmetic().rows(taken.length))
+                .withEach(accepted.next())
                 .with(drafting);
-        List<IValue> arguments = new ArrayList<>(List.of(weights.forkLayers, weights.forkNorms, rotary, source));
+        List<IValue> arguments = new ArrayList<>(
+                List.of(weights.embedding, weights.nextToken, weights.forkLayers, weights.forkNorms, rotary, source));
         arguments.addAll(numbers.arguments(scope));
         arguments.add(cachesOf(draftCaches, rows, scope));
         arguments.addAll(placeOf(rows, scope));

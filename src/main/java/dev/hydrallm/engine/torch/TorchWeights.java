@@ -9,6 +9,8 @@ import ai.djl.pytorch.jni.IValue;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
+import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -31,6 +33,9 @@ final class TorchWeights {
     final IValue layers;
     final IValue norms;
     final IValue lmHead;
+    /** What draft layers read the next token by. */
+    final IValue nextToken;
+
     final IValue forkLayers;
     final IValue forkNorms;
     final IValue residuals;
@@ -62,6 +67,8 @@ final class TorchWeights {
         // All that is packed begins here, in the file's order.
         Supplier<IValue> baseMatrices = layerMatrices("layers.", layerCount);
         Supplier<IValue> baseHead = matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
+        boolean readsNext = draft.has(DraftPart.NEXT_TOKEN);
+        Supplier<IValue> nextMatrix = readsNext ? matrix(PackLayout.NEXT_TOKEN) : baseHead;
         Supplier<IValue> forkMatrices = layerMatrices("fork.", draft.forkedLayers());
         Supplier<IValue> residualMatrices = heads ? residualMatrices(draft) : list(List.of());
         Supplier<IValue> ownHeads = draft.sharedLmHead() ? list(List.of()) : headMatrices(draft);
@@ -69,7 +76,8 @@ final class TorchWeights {
         layers = baseMatrices.get();
         norms = layerVectors("layers.", layerCount, "norm");
         lmHead = baseHead.get();
-        // An empty list has no element type in the program; without forked layers, or heads, it does not look at these.
+        // An empty list has no element type in the program; without what these are, it does not look at them.
+        nextToken = readsNext ? nextMatrix.get() : lmHead;
         forkLayers = forked ? forkMatrices.get() : layers;
         forkNorms = forked ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
         residuals = heads ? residualMatrices.get() : layers;

@@ -33,6 +33,14 @@ record UploadedNumbers(int rows, List<Double> values) {
         }
     }
 
+    /** A further number of each row. */
+    UploadedNumbers withEach(int[] numbers) {
+        int end = values.size() + rows;
+        Arrays.stream(numbers).forEach(number -> values.add((double) number));
+        fill(values, end);
+        return this;
+    }
+
     UploadedNumbers with(List<? extends Number> more) {
         more.forEach(number -> values.add(number.doubleValue()));
         return this;

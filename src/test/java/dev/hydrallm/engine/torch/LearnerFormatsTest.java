@@ -15,6 +15,7 @@ import dev.hydrallm.engine.TinyPack;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.WeightFormat;
 import dev.hydrallm.testing.TestTensor;
@@ -33,6 +34,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.LongFunction;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -59,6 +61,8 @@ class LearnerFormatsTest {
                 new Case("\"llama\"", seed -> Map.of(), new DraftLayout(3, 1, 0, false)),
                 new Case("\"llama\"", seed -> Map.of(), new DraftLayout(3, 2, 1, false)),
                 new Case("\"llama\"", seed -> Map.of(), new DraftLayout(2, 1, 2, true)),
+                new Case("\"llama\"", seed -> Map.of(), new DraftLayout(3, 1, 0, false, Set.of(DraftPart.NEXT_TOKEN))),
+                new Case("\"llama\"", seed -> Map.of(), new DraftLayout(2, 1, 2, true, Set.of(DraftPart.NEXT_TOKEN))),
                 new Case(
                         "\"qwen2\"",
                         seed -> TinyCheckpoint.qkvBiases(DType.F32, seed),
@@ -118,7 +122,7 @@ class LearnerFormatsTest {
             assertThat(model.draft()).isEqualTo(each.draft());
             for (int tokens = 1; tokens < TOKENS.length - 1; tokens++) {
                 program.logits(Arrays.copyOf(TOKENS, tokens));
-                float[] all = program.headLogits(tokens);
+                float[] all = program.headLogits(Arrays.copyOfRange(TOKENS, 1, tokens + 1));
                 for (int k = 0; k < count; k++) {
                     int target = tokens + 1 + k;
                     if (target < TOKENS.length) {

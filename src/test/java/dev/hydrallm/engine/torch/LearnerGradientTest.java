@@ -11,6 +11,7 @@ import dev.hydrallm.engine.torch.LearnerOptions.Precision;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
 import dev.hydrallm.model.SlidingWindow;
@@ -30,6 +31,8 @@ class LearnerGradientTest {
     private static final LearnerOptions DOUBLE =
             LearnerOptions.on(Device.CPU).in(Precision.DOUBLE).withThreads(1);
 
+    private static final Set<DraftPart> NEXT_TOKEN = Set.of(DraftPart.NEXT_TOKEN);
+
     @TempDir
     Path folder;
 
@@ -41,6 +44,8 @@ class LearnerGradientTest {
                 new Shape(base(2, null, null), new DraftLayout(2, 0, 0, false)),
                 new Shape(base(2, null, null), new DraftLayout(2, 1, 1, false)),
                 new Shape(base(1, null, null), new DraftLayout(1, 2, 2, true)),
+                new Shape(base(2, null, null), new DraftLayout(2, 1, 0, true, NEXT_TOKEN)),
+                new Shape(base(1, null, null), new DraftLayout(2, 1, 1, false, NEXT_TOKEN)),
                 new Shape(base(1, null, null, QKV_BIAS), new DraftLayout(1, 0, 1, false)),
                 new Shape(base(1, new SlidingWindow(3, 1), null, QK_NORM), new DraftLayout(1, 1, 1, true)),
                 new Shape(base(2, new SlidingWindow(4, 1), yarn, QKV_BIAS, O_BIAS), new DraftLayout(1, 1, 2, false)));

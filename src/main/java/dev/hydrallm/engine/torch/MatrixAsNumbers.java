@@ -9,36 +9,36 @@ import dev.hydrallm.engine.Int8Source.Int8Matrix;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
 
-/** A base's language-model head as numbers: those that are stored, or what the int8 codes stand for that the engine computes with. */
-final class LanguageModelHead {
-    private LanguageModelHead() {}
+/** A matrix of a pack as numbers: those that are stored, or what the int8 codes stand for that the engine computes with. */
+final class MatrixAsNumbers {
+    private MatrixAsNumbers() {}
 
     /**
      * Loads it.
      *
      * @param scope owns it
-     * @return (vocabulary, hidden), single precision
+     * @return (rows, columns), single precision
      */
-    static PtNDArray load(PackedModel model, PtNDManager manager, Script script, Values scope) {
+    static PtNDArray load(PackedModel model, String name, PtNDManager manager, Script script, Values scope) {
         try (Int8Source source = new Int8Source(model)) {
-            PackLayout.Matrix matrix = source.matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
+            PackLayout.Matrix matrix = source.matrix(name);
             Shape size = new Shape(matrix.rows(), matrix.columns());
-            PtNDArray head = scope.keep(manager.create(size, DataType.FLOAT32));
+            PtNDArray numbers = scope.keep(manager.create(size, DataType.FLOAT32));
             if (source.isStoredAsNumbers(matrix)) {
                 try (Values parts = new Values()) {
                     PtNDArray stored = parts.keep(Matrices.tensor(manager, model.tensor(matrix.name() + ".weight")));
-                    parts.keep(script.call("put", parts.of(head), parts.of(0), parts.of(stored)));
+                    parts.keep(script.call("put", parts.of(numbers), parts.of(0), parts.of(stored)));
                 }
-                return head;
+                return numbers;
             }
             try (Int8Matrix coded = source.rows(matrix);
                     Values parts = new Values()) {
                 PtNDArray codes = parts.keep(Matrices.tensor(manager, coded.codes(), size, DataType.INT8));
                 PtNDArray scales = parts.keep(
                         Matrices.tensor(manager, coded.scales(), new Shape(matrix.rows()), DataType.FLOAT32));
-                parts.keep(script.call("expand", parts.of(codes), parts.of(scales), parts.of(head)));
+                parts.keep(script.call("expand", parts.of(codes), parts.of(scales), parts.of(numbers)));
             }
-            return head;
+            return numbers;
         }
     }
 }

@@ -1,0 +1,100 @@
+package dev.hydrallm.engine.cpu;
+
+import dev.hydrallm.engine.DecoderProgram.Rows;
+import dev.hydrallm.engine.RowShapeCache;
+import dev.hydrallm.model.Architecture;
+import dev.hydrallm.natives.LargePages;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** What a step's passes over base and draft layers compute with and leave behind; lives as long as the arena. */
+final class StepMemory implements AutoCloseable {
+    static final long FLOAT = Float.BYTES;
+
+    final Kernels kernels;
+    final Arena arena;
+    /** {@code hydra_shape} and {@code hydra_workspace}. */
+    final MemorySegment shape;
+
+    final MemorySegment workspace;
+    /** Rows of the residual stream, (rows, hidden); of no use between two passes. */
+    final MemorySegment x;
+    /** What the draft layers read of the last forward's rows, (rows, hidden). */
+    final MemorySegment tap;
+    /** Normed rows, (rows, hidden). */
+    final MemorySegment normed;
+    /** (rows or heads times slots, vocabulary). */
+    final MemorySegment logits;
+
+    private final int hidden;
+    private final int vocabulary;
+    private final RowShapeCache<RowMap> shapes;
+    private final Struct sequences;
+
+    /**
+     * Makes room.
+     *
+     * @param shape {@code hydra_shape}
+     * @param workspace {@code hydra_workspace}
+     * @param rows of a forward
+     * @param logitRows whose logits stand beside each other
+     */
+    StepMemory(
+            Kernels kernels,
+            Architecture model,
+            Arena arena,
+            MemorySegment shape,
+            MemorySegment workspace,
+            int slots,
+            long rows,
+            long logitRows) {
+        this.kernels = kernels;
+        this.arena = arena;
+        this.shape = shape;
+        this.workspace = workspace;
+        hidden = model.hiddenSize();
+        vocabulary = model.vocabSize();
+        shapes = new RowShapeCache<>(RowMap::of, slots);
+        sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * slots, arena);
+        x = states(rows);
+        tap = states(rows);
+        normed = states(rows);
+        logits = LargePages.allocate(logitRows * vocabulary * FLOAT, arena);
+    }
+
+    /** New memory for (rows, hidden). */
+    MemorySegment states(long rows) {
+        return LargePages.allocate(rows * hidden * FLOAT, arena);
+    }
+
+    /** Some rows of (rows, hidden). */
+    MemorySegment rows(MemorySegment of, long from, long count) {
+        return of.asSlice(from * hidden * FLOAT, count * hidden * FLOAT);
+    }
+
+    void copyRows(MemorySegment from, long row, MemorySegment to, long place, long count) {
+        MemorySegment.copy(from, row * hidden * FLOAT, to, place * hidden * FLOAT, count * hidden * FLOAT);
+    }
+
+    /** A row of logits. */
+    MemorySegment logits(long row) {
+        return logits.asSlice(row * vocabulary * FLOAT, vocabulary * FLOAT);
+    }
+
+    /** Logits from a row on. */
+    MemorySegment logitsFrom(long row) {
+        return logits.asSlice(row * vocabulary * FLOAT);
+    }
+
+    /** Runs decoder layers, {@code from} to {@code to} of these structures, over rows of a batch in place. */
+    void decode(MemorySegment layers, int from, int to, KvCaches caches, List<Rows> batch, MemorySegment rows) {
+        MemorySegment structs = caches.sequences(sequences, batch, shapes);
+        kernels.decode(shape, layers, from, to, workspace, structs, batch.size(), rows);
+    }
+
+    @Override
+    public void close() {
+        shapes.close();
+    }
+}
