@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
+import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.GroupSize;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackedModel;
@@ -97,9 +99,7 @@ final class InspectCommand implements Callable<Integer> {
         line("positions", positions(shape));
         line(
                 "draft",
-                pack.draft().heads() == 0
-                        ? "no heads: it drafts what its own text foretells"
-                        : pack.draft().heads() + " heads on " + pack.draft().forkedLayers() + " forked layers");
+                pack.draft().heads() == 0 ? "no heads: it drafts what its own text foretells" : draft(pack.draft()));
         line(
                 "draft tree",
                 tree.nodes() + " nodes, depth " + tree.depth() + (manifest.tree() == null ? ", a default" : ""));
@@ -108,6 +108,11 @@ final class InspectCommand implements Callable<Integer> {
         line("end tokens", manifest.eosIds().toString());
         out.println();
         out.print(sizes(manifest).text());
+    }
+
+    private static String draft(DraftLayout draft) {
+        return draft.heads() + " heads on " + draft.forkedLayers() + " forked layers"
+                + (draft.has(DraftPart.NEXT_TOKEN) ? " that read the next token, too" : "");
     }
 
     private static String attention(Architecture shape) {

@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackedModel;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -109,6 +111,21 @@ class HeadVariantsTest {
         TinyCheckpoint.safetensors(heads.resolve("medusa_lm_head.safetensors"), residuals);
         String expected = packed(heads, layout);
         assertThat(packed(heads("flat", residuals, 1, 0), layout)).isEqualTo(expected);
+    }
+
+    @Test
+    void whatReadsTheNextTokenIsFoundByItsNameAlone() throws IOException {
+        Map<String, TestTensor> merged = join(List.of(medusa(DType.F32, 2, 1), forked(DType.F32, 1)));
+        Map<String, TestTensor> more = new HashMap<>(merged);
+        more.put("medusa_next_token.weight", TestTensor.random(DType.F32, 3, 8, 8));
+        String packed =
+                packed(heads("next", more, 1, 1), new DraftLayout(2, 1, 1, false, Set.of(DraftPart.NEXT_TOKEN)));
+        assertThat(packed).isNotEqualTo(packed(heads("without", merged, 1, 1), new DraftLayout(2, 1, 1, false)));
+        more.put("medusa_next_token.weight", TestTensor.random(DType.F32, 3, 8, 7));
+        assertRefused(heads("narrow", more, 1, 1), "medusa_next_token.weight ([8, 7] instead of [8, 8])");
+        more.remove("medusa_next_token.weight");
+        more.put("next_token.weight", TestTensor.random(DType.F32, 3, 8, 8));
+        assertRefused(heads("other", more, 1, 1), "unexpected tensors: next_token.weight");
     }
 
     @ParameterizedTest

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.hydrallm.model.DType;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.testing.Shared;
 import dev.hydrallm.testing.TestTensor;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipFile;
 import org.junit.jupiter.api.Test;
@@ -164,6 +166,15 @@ final class HeadsFolderTest {
     }
 
     @Test
+    void headsThatReadTheNextTokenSaySoAndHaveNoTorchFile() throws IOException {
+        DraftLayout layout = new DraftLayout(2, 1, 1, true, Set.of(DraftPart.NEXT_TOKEN));
+        new HeadsFolder(folder).writeConfig(layout, "../base", Map.of());
+        assertThat(folder.resolve("config.json")).content().contains("\"medusa_next_token\" : true");
+        assertThatThrownBy(() -> HeadsFolder.checkTorch(layout)).hasMessageContaining("leave out --export-pt");
+        HeadsFolder.checkTorch(new DraftLayout(2, 1, 1, true));
+    }
+
+    @Test
     void newHeadsBeginAsCopiesOfTheBase() {
         Path base = TinyCheckpoint.writeBase(folder.resolve("base"), TinyCheckpoint.base(DType.F16));
         Map<String, TestTensor> tensors = TinyCheckpoint.base(DType.F16);
@@ -174,6 +185,7 @@ final class HeadsFolderTest {
             assertThat(read(start, "medusa_rms_norm.weight", 8)).isEqualTo(values(tensors, "model.norm.weight"));
             assertThat(read(start, "medusa_head.1.2.weight", 16, 8)).isEqualTo(values(tensors, "lm_head.weight"));
             assertThat(read(start, "medusa_head.0.1.linear.weight", 8, 8)).containsOnly(0);
+            assertThat(read(start, "medusa_next_token.weight", 8, 8)).containsOnly(0);
             float[] bias = read(start, "medusa_head.0.0.linear.bias", 8);
             float bound = (float) (1 / Math.sqrt(8));
             assertThat(bias).isEqualTo(read(start, "medusa_head.0.0.linear.bias", 8));

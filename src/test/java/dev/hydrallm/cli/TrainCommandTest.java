@@ -189,7 +189,8 @@ final class TrainCommandTest {
                 List.of("--medusa-num-decoder-layers", "0", "--heads-dtype", "f32"),
                 List.of("--medusa-num-decoder-layers", "2", "--heads-dtype", "bf16", "--medusa-num-layers", "2"),
                 List.of("--share-lm-head", "--head-loss-decay", "0.8", "--lr-scheduler-type", "linear"),
-                List.of("--distillation-weight", "0.5", "--max-grad-norm", "0", "--weight-decay", "0.01"));
+                List.of("--distillation-weight", "0.5", "--max-grad-norm", "0", "--weight-decay", "0.01"),
+                List.of("--next-token", "--share-lm-head"));
         for (int i = 0; i < kinds.size(); i++) {
             Path output = folder.resolve("kind" + i);
             CliRun run = train(
@@ -209,6 +210,12 @@ final class TrainCommandTest {
                 .readTree(folder.resolve("pack2/hydra.json").toFile())
                 .path("draft");
         assertThat(shared.path("shared_lm_head").asBoolean()).isTrue();
+        assertThat(new ObjectMapper()
+                        .readTree(folder.resolve("pack4/hydra.json").toFile())
+                        .path("draft")
+                        .path("parts")
+                        .toString())
+                .isEqualTo("[\"next_token\"]");
         assertThat(lines(folder.resolve("kind2"))
                         .getFirst()
                         .path("learning_rate")
@@ -252,6 +259,8 @@ final class TrainCommandTest {
                 "name the checkpoint");
         CliRun.assertRefused(CliRun.of("train", "--model", base, "--data", folder.resolve("none")), "no such file");
         CliRun.assertRefused(train(folder.resolve("a"), "--medusa-num-decoder-layers", "3"), "cannot be forked");
+        CliRun.assertRefused(
+                train(folder.resolve("a"), "--next-token", "--export-pt"), "leave out --export-pt, or --next-token");
         Path none = TinyCheckpoint.writeTokens(folder.resolve("none.bin"), base, 0, 1);
         CliRun unmeasured = train(folder.resolve("a"), "--eval-data", none);
         assertThat(unmeasured.exitCode()).isEqualTo(Cli.FAILED);

@@ -18,6 +18,7 @@ import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.AttentionPart;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.model.PackedModel;
 import dev.hydrallm.model.RopeScaling;
@@ -30,6 +31,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,6 +48,8 @@ import org.junit.jupiter.params.provider.ValueSource;
         value = Kind.class,
         names = {"KERNELS", "TORCH"})
 class ModelEngineTest {
+    private static final Set<DraftPart> NEXT_TOKEN = Set.of(DraftPart.NEXT_TOKEN);
+
     @Parameter
     private Kind kind = Kind.AUTO;
 
@@ -245,7 +249,7 @@ class ModelEngineTest {
     @ValueSource(ints = {1, 2, 40, 140})
     void draftsAreTheSameHoweverLateTheDraftLayersRead(int late) {
         Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
-        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
+        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false, NEXT_TOKEN));
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 ModelEngine engine = Kinds.load(pack, small(), kind)) {
             assertThat(drafted(engine, late, 0)).isDeepEqualTo(drafted(engine, late, 3));
@@ -272,7 +276,7 @@ class ModelEngineTest {
     @Test
     void aPromptThatBuildsOnRowsWhichWaitIsDraftedAsIfItWasReadAnew() {
         Architecture longContext = new Architecture(23, 24, 16, 2, 6, 2, 4, 1e-6, 500_000, 300, false);
-        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false));
+        Shape shape = new Shape(longContext, new DraftLayout(3, 1, 1, false, NEXT_TOKEN));
         int[] text = prompt(230, 23);
         try (PackedModel pack = pack(shape, WeightFormat.INT8, 0.4);
                 ModelEngine engine = Kinds.load(pack, small(), kind)) {
@@ -282,7 +286,7 @@ class ModelEngineTest {
                 for (int row = 90; row < 200; row++) {
                     int[] next = {text[row]};
                     engine.verify(List.of(new Engine.TreeQuery(0, row, next, DraftTree.ROOT_ONLY, GREEDY)));
-                    engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, 0, DraftShape.NONE)));
+                    engine.commit(List.of(new Engine.Acceptance(0, new int[] {0}, text[row + 1], DraftShape.NONE)));
                 }
                 // One that never drafts comes between and leaves its own rows behind those that are kept.
                 int[] other = Arrays.copyOf(text, 220);

@@ -54,7 +54,7 @@ class ManifestTest {
     @Test
     void aLlamasManifestSaysNothingOfOtherFamilies() throws IOException {
         assertThat(Files.readString(directory.resolve("hydra.json")))
-                .doesNotContain("attention_parts", "sliding_window", "rope_scaling");
+                .doesNotContain("attention_parts", "sliding_window", "rope_scaling", "parts");
     }
 
     static List<RopeScaling> scalings() {
@@ -87,7 +87,12 @@ class ManifestTest {
                 Manifest.FORMAT_VERSION,
                 "family",
                 family,
-                manifest.draft(),
+                new DraftLayout(
+                        manifest.draft().heads(),
+                        manifest.draft().residualLayers(),
+                        manifest.draft().forkedLayers(),
+                        manifest.draft().sharedLmHead(),
+                        Set.of(DraftPart.NEXT_TOKEN)),
                 manifest.quantization(),
                 manifest.tree(),
                 "raw",
@@ -99,6 +104,7 @@ class ManifestTest {
         assertThat(Manifest.read(directory)).isEqualTo(whole);
         assertThat(Files.readString(directory.resolve("hydra.json")))
                 .contains("\"attention_parts\" : [ \"qkv_bias\", \"qk_norm\" ]", "\"first_layer\" : 1")
+                .contains("\"parts\" : [ \"next_token\" ]")
                 .contains("\"type\" : \"" + scaling.getClass().getSimpleName().toLowerCase(Locale.ROOT) + "\"");
     }
 

@@ -8,6 +8,8 @@ import dev.hydrallm.engine.Device;
 import dev.hydrallm.engine.torch.LearnerOptions.Precision;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class LearningMemoryTest {
@@ -40,6 +42,9 @@ class LearningMemoryTest {
         assertThat(coarse.reading()).isEqualTo(8192L * 2 * 32 * 4096 * 2);
         long shared = of(new DraftLayout(3, 1, 2, true), Precision.BFLOAT16).reading();
         assertThat(shared - coarse.reading()).isEqualTo(32_000L * 4096 * 6);
+        // The embedding as numbers, where it is not the language-model head that is there already.
+        DraftLayout reading = new DraftLayout(3, 1, 2, false, Set.of(DraftPart.NEXT_TOKEN));
+        assertThat(of(reading, Precision.BFLOAT16).reading() - coarse.reading()).isEqualTo(32_000L * 4096 * 4);
     }
 
     @Test
