@@ -34,33 +34,18 @@ final class CpuDrafter {
 
     private final MemorySegment places;
 
-    /**
-     * Makes room.
-     *
-     * @param rows of a forward
-     * @param cacheRows of a slot's cache
-     */
-    CpuDrafter(
-            StepMemory memory,
-            CpuWeights weights,
-            Architecture model,
-            DraftLayout draft,
-            int slots,
-            int context,
-            int rows,
-            int cacheRows) {
+    CpuDrafter(StepMemory memory, CpuWeights weights, Architecture model, DraftLayout draft, StepRoom room) {
         this.memory = memory;
         this.kernels = memory.kernels;
         this.weights = weights;
         this.draft = draft;
-        this.context = context;
+        context = room.context();
         vocabulary = model.vocabSize();
-        caches = new KvCaches(model, draft.forkedLayers(), cacheRows, slots, memory.arena);
-        int most = Math.max(rows, DecoderProgram.UNDRAFTED_ROWS);
-        drafted = memory.states(most);
-        following = draft.has(DraftPart.NEXT_TOKEN) ? memory.states(most) : MemorySegment.NULL;
-        undrafted = memory.states((long) slots * context);
-        states = memory.states((long) Math.max(1, draft.heads()) * slots);
+        caches = new KvCaches(model, draft.forkedLayers(), room, memory.arena);
+        drafted = memory.states(room.draftRows());
+        following = draft.has(DraftPart.NEXT_TOKEN) ? memory.states(room.draftRows()) : MemorySegment.NULL;
+        undrafted = memory.states((long) room.slots() * context);
+        states = memory.states(room.headRows());
         places = memory.arena.allocate(ValueLayout.JAVA_INT, vocabulary);
     }
 

@@ -18,7 +18,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 
 /**
  * A model with int8 weights on the program's own kernels: one call runs all decoder layers. Whatever is computed of a row has the
@@ -48,23 +47,11 @@ public final class CpuProgram implements DecoderProgram {
         architecture = model.architecture();
         DraftLayout draft = model.draft();
         forkedLayers = draft.forkedLayers();
-        int slots = options.slots();
-        // However few nodes a step has, each running sequence has one.
-        int rows = IntStream.of(options.maxNodes(), options.prefillChunk(), slots)
-                .max()
-                .orElseThrow();
-        // A tree's rows stand behind the last committed one.
-        int cacheRows = Math.ceilDiv(context + options.maxNodes(), Kernels.BLOCK) * Kernels.BLOCK;
-        Workspace room = new Workspace(kernels, architecture, arena);
-        MemorySegment shape = room.shape(context, cacheRows);
-        // Rows that wait for the draft layers come together, and so do all heads' rows of all sequences.
-        int headRows = draft.heads() * slots;
-        MemorySegment workspace =
-                room.of(IntStream.of(rows, UNDRAFTED_ROWS, headRows).max().orElseThrow(), threads(options), shape);
-        memory = new StepMemory(kernels, architecture, arena, shape, workspace, slots, rows, Math.max(rows, headRows));
-        caches = new KvCaches(architecture, architecture.layers(), cacheRows, slots, arena);
-        drafter = new CpuDrafter(memory, weights, architecture, draft, slots, context, rows, cacheRows);
-        path = arena.allocate(ValueLayout.JAVA_INT, rows);
+        StepRoom room = StepRoom.of(draft, options, context);
+        memory = new StepMemory(kernels, architecture, room, threads(options), arena);
+        caches = new KvCaches(architecture, architecture.layers(), room, arena);
+        drafter = new CpuDrafter(memory, weights, architecture, draft, room);
+        path = arena.allocate(ValueLayout.JAVA_INT, room.rows());
         choice = new TokenChoice(kernels, architecture.vocabSize(), arena);
     }
 

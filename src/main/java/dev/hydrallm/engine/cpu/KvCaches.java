@@ -19,10 +19,10 @@ final class KvCaches {
     private final List<MemorySegment> keys = new ArrayList<>();
     private final List<MemorySegment> values = new ArrayList<>();
 
-    KvCaches(Architecture model, int layers, int rows, int slots, Arena arena) {
-        long heads = (long) Math.max(1, layers) * model.kvHeads() * rows;
+    KvCaches(Architecture model, int layers, StepRoom room, Arena arena) {
+        long heads = (long) Math.max(1, layers) * model.kvHeads() * room.cacheRows();
         long width = Math.ceilDiv((long) model.headDim(), VALUE_UNIT) * VALUE_UNIT;
-        for (int slot = 0; slot < slots; slot++) {
+        for (int slot = 0; slot < room.slots(); slot++) {
             keys.add(LargePages.allocate(heads * model.headDim() * Float.BYTES, arena));
             values.add(LargePages.allocate(heads * width * Float.BYTES, arena));
         }

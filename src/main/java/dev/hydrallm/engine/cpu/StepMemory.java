@@ -32,35 +32,21 @@ final class StepMemory implements AutoCloseable {
     private final RowShapeCache<RowMap> shapes;
     private final Struct sequences;
 
-    /**
-     * Makes room.
-     *
-     * @param shape {@code hydra_shape}
-     * @param workspace {@code hydra_workspace}
-     * @param rows of a forward
-     * @param logitRows whose logits stand beside each other
-     */
-    StepMemory(
-            Kernels kernels,
-            Architecture model,
-            Arena arena,
-            MemorySegment shape,
-            MemorySegment workspace,
-            int slots,
-            long rows,
-            long logitRows) {
+    /** Makes it, and starts the threads that calls run on. */
+    StepMemory(Kernels kernels, Architecture model, StepRoom room, int threads, Arena arena) {
         this.kernels = kernels;
         this.arena = arena;
-        this.shape = shape;
-        this.workspace = workspace;
+        Workspace told = new Workspace(kernels, model, arena);
+        shape = told.shape(room.context(), room.cacheRows());
+        workspace = told.of(room.callRows(), threads, shape);
         hidden = model.hiddenSize();
         vocabulary = model.vocabSize();
-        shapes = new RowShapeCache<>(RowMap::of, slots);
-        sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * slots, arena);
-        x = states(rows);
-        tap = states(rows);
-        normed = states(rows);
-        logits = LargePages.allocate(logitRows * vocabulary * FLOAT, arena);
+        shapes = new RowShapeCache<>(RowMap::of, room.slots());
+        sequences = Struct.of(KvCaches.SEQUENCE_FIELDS * room.slots(), arena);
+        x = states(room.rows());
+        tap = states(room.rows());
+        normed = states(room.rows());
+        logits = LargePages.allocate((long) Math.max(room.rows(), room.headRows()) * vocabulary * FLOAT, arena);
     }
 
     /** New memory for (rows, hidden). */
