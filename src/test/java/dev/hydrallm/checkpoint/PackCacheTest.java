@@ -159,6 +159,7 @@ class PackCacheTest {
     private Process packInAnotherProcess() throws IOException {
         Process child = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-XX:TieredStopAtLevel=1",
                         "-cp",
                         System.getProperty("java.class.path"),
                         HaltingPack.class.getName(),

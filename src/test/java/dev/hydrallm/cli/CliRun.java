@@ -43,6 +43,7 @@ record CliRun(int exitCode, String out, String err) {
     static Process start(Path log, Object... words) throws IOException {
         List<String> line = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
                 "--enable-native-access=ALL-UNNAMED",
                 "-DDJL_OFFLINE=true",
                 "-DOPT_OUT_TRACKING=true",

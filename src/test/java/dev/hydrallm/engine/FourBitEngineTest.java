@@ -53,6 +53,10 @@ class FourBitEngineTest {
 
     private static final int[] PROMPT = {1, 5, 9, 3, 14};
 
+    /** Of packs that take long to write: each is written once. */
+    @TempDir
+    static Path packs;
+
     @TempDir
     Path folder;
 
@@ -109,11 +113,13 @@ class FourBitEngineTest {
         }
     }
 
-    private Path large(String format) throws IOException {
-        Path path = folder.resolve("large");
-        Quantization quantization = Quantization.of(WeightFormat.named(format));
-        new RandomModel("large", LARGE, new DraftLayout(0, 0, 0, false), quantization, 1)
-                .write(path, (bytes, total) -> {});
+    private static Path large(String format) throws IOException {
+        Path path = packs.resolve("large-" + format);
+        if (Files.notExists(path)) {
+            Quantization quantization = Quantization.of(WeightFormat.named(format));
+            new RandomModel("large", LARGE, new DraftLayout(0, 0, 0, false), quantization, 1)
+                    .write(path, (bytes, total) -> {});
+        }
         assertThat(weightBytes(path)).isGreaterThan(3L * (4 << 20));
         return path;
     }
@@ -202,14 +208,22 @@ class FourBitEngineTest {
     @ParameterizedTest
     @CsvSource({"int4-g64, 0.6", "nf4, 0.6", "int4-g32-asym, 0.66"})
     void theDemoModelIsSmallerThanInt8AndDecodesTheSameWithSpeculation(String format, double most) throws IOException {
-        try (PackedModel eightBit = SharedPacks.write(folder.resolve("eight"), 2, Quantization.of(WeightFormat.INT8));
-                PackedModel pack = SharedPacks.write(folder, 2, Quantization.of(WeightFormat.named(format)));
+        try (PackedModel eightBit = demo("int8");
+                PackedModel pack = demo(format);
                 ModelEngine engine = Kinds.load(pack, EngineOptions.DEFAULT, kind)) {
             assertThat((double) weightBytes(pack) / weightBytes(eightBit)).isLessThan(most);
             for (int[] prompt : List.of(new int[] {1, 310, 412, 77}, new int[] {1, 2000, 15, 3000, 501})) {
                 assertSpeculationChangesNothing(engine, prompt, 120);
             }
         }
+    }
+
+    private static PackedModel demo(String format) {
+        Path folder = packs.resolve("demo-" + format);
+        if (Files.notExists(folder)) {
+            return SharedPacks.write(folder, 2, Quantization.of(WeightFormat.named(format)));
+        }
+        return PackedModel.open(folder.resolve("pack-2"));
     }
 
     private static long weightBytes(PackedModel pack) throws IOException {

@@ -14,6 +14,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +31,29 @@ class GpuProgramTest {
             .toList();
 
     @TempDir
-    Path folder;
+    static Path folder;
+
+    /** The demo's weights in single precision. */
+    @SuppressWarnings("NullAway.Init") // written before all
+    private static PackedModel expanded;
+
+    /** What a processor computes with them. */
+    @SuppressWarnings("NullAway.Init") // loaded before all
+    private static ModelEngine single;
+
+    @BeforeAll
+    static void load() {
+        try (PackedModel demo = demo()) {
+            expanded = TinyPack.expanded(folder, demo);
+        }
+        single = ModelEngine.load(expanded, EngineOptions.DEFAULT.on(Device.CPU));
+    }
+
+    @AfterAll
+    static void close() {
+        single.close();
+        expanded.close();
+    }
 
     private static ModelEngine engine(PackedModel pack, EngineOptions options, Norm norm) {
         int context = ModelEngine.contextLength(pack, options);
@@ -45,8 +69,6 @@ class GpuProgramTest {
     void eightBitsAreAsNearAsOnAProcessorAndLossless(Norm norm) {
         EngineOptions options = EngineOptions.DEFAULT.on(Device.CPU).on(Kind.TORCH);
         try (PackedModel demo = demo();
-                PackedModel expanded = TinyPack.expanded(folder, demo);
-                ModelEngine single = ModelEngine.load(expanded, options);
                 ModelEngine processor = ModelEngine.load(demo, options);
                 ModelEngine gpu = engine(demo, options, norm)) {
             assertThat(error(gpu, single)).isBetween(1e-3, 1.25 * error(processor, single));
@@ -57,12 +79,9 @@ class GpuProgramTest {
     @Test
     void singlePrecisionIsThatOfAProcessor() {
         EngineOptions options = EngineOptions.DEFAULT.on(Device.CPU).in(Precision.SINGLE);
-        try (PackedModel demo = demo();
-                PackedModel expanded = TinyPack.expanded(folder, demo);
-                PackedModel again = PackedModel.open(expanded.directory());
-                ModelEngine processor = ModelEngine.load(expanded, options);
+        try (PackedModel again = PackedModel.open(expanded.directory());
                 ModelEngine gpu = engine(again, options, Norm.FUSED)) {
-            assertThat(error(gpu, processor)).isLessThan(1e-5);
+            assertThat(error(gpu, single)).isLessThan(1e-5);
             assertLossless(gpu);
         }
     }
@@ -71,10 +90,7 @@ class GpuProgramTest {
     @EnumSource
     void halfPrecisionIsNear(Norm norm) {
         EngineOptions options = EngineOptions.DEFAULT.on(Device.CPU);
-        try (PackedModel demo = demo();
-                PackedModel expanded = TinyPack.expanded(folder, demo);
-                PackedModel again = PackedModel.open(expanded.directory());
-                ModelEngine single = ModelEngine.load(expanded, options);
+        try (PackedModel again = PackedModel.open(expanded.directory());
                 ModelEngine gpu = engine(again, options, norm)) {
             assertThat(error(gpu, single)).isBetween(1e-5, 0.01);
         }

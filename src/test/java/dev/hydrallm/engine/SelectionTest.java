@@ -4,14 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftTree;
+import dev.hydrallm.decoding.KvSlots;
+import dev.hydrallm.decoding.Sequence;
+import dev.hydrallm.decoding.SpeculativeDecoder;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
 import dev.hydrallm.model.PackedModel;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -33,6 +38,9 @@ class SelectionTest {
     private Kind kind = Kind.AUTO;
 
     private static final int VOCABULARY = 7;
+    /** Samples that are drawn at once, as requests that run together: one alone takes libtorch nearly as long as all of them. */
+    private static final int TOGETHER = 8;
+
     private static final int[] PROMPT = {1, 5, 2};
     private static final DraftTree TREE = DraftTree.of(
             List.of(List.of(0), List.of(1), List.of(2), List.of(0, 0), List.of(0, 1), List.of(1, 0), List.of(1, 1)));
@@ -64,7 +72,7 @@ class SelectionTest {
                 new DraftLayout(2, 1, 1, false),
                 Kinds.exactest(kind),
                 kind == Kind.TORCH ? 0.45 : 0.3); // codes' scales make the same spread half as large again
-        engine = Kinds.load(pack, EngineOptions.DEFAULT, kind);
+        engine = Kinds.load(pack, EngineOptions.DEFAULT.withSlots(TOGETHER), kind);
         reference = Kinds.reference(kind, pack);
     }
 
@@ -78,6 +86,26 @@ class SelectionTest {
         double[] p = Arrays.stream(logits).map(l -> Math.exp(l / temperature)).toArray();
         double sum = Arrays.stream(p).sum();
         return Arrays.stream(p).map(v -> v / sum).toArray();
+    }
+
+    /** What rules of so many seeds give, in the order of the seeds. */
+    private static List<Sequence> sampled(int samples, IntFunction<AcceptanceRule> rule, DraftTree tree, int tokens) {
+        SpeculativeDecoder decoder = new SpeculativeDecoder(engine, Integer.MAX_VALUE);
+        List<Sequence> all = new ArrayList<>();
+        for (int seed = 0; seed < samples; ) {
+            KvSlots slots = new KvSlots(TOGETHER);
+            List<Sequence> together = new ArrayList<>();
+            for (; together.size() < TOGETHER && seed < samples; seed++) {
+                Sequence sequence = Decoding.sequence(slots, PROMPT, tree, rule.apply(seed), Decoding.tokens(tokens));
+                decoder.prefill(sequence);
+                together.add(sequence);
+            }
+            while (together.stream().anyMatch(each -> each.finished().isEmpty())) {
+                decoder.step(together);
+            }
+            all.addAll(together);
+        }
+        return all;
     }
 
     @Test
@@ -96,9 +124,8 @@ class SelectionTest {
         }
         int[] counts = new int[expected.length];
         int accepted = 0;
-        for (int seed = 0; seed < samples; seed++) {
-            var rule = new AcceptanceRule.Sampled(temperature, 0, 1, 0, seed);
-            var sequence = Decoding.run(engine, PROMPT, TREE, rule, Decoding.tokens(2));
+        for (Sequence sequence :
+                sampled(samples, seed -> new AcceptanceRule.Sampled(temperature, 0, 1, 0, seed), TREE, 2)) {
             int[] output = sequence.output();
             counts[output[0] * VOCABULARY + output[1]]++;
             accepted += sequence.statistics().acceptedDrafts();
@@ -115,9 +142,7 @@ class SelectionTest {
         spread(PROMPT, samples, cut, expected, 0);
         int[] counts = new int[expected.length];
         int deep = 0;
-        for (int seed = 0; seed < samples; seed++) {
-            var rule = new AcceptanceRule.Sampled(1, cut.topK(), cut.topP(), cut.minP(), 77_000L + seed);
-            var sequence = Decoding.run(engine, PROMPT, WIDE, rule, Decoding.tokens(3));
+        for (Sequence sequence : sampled(samples, seed -> cut.rule(77_000L + seed), WIDE, 3)) {
             int[] output = sequence.output();
             counts[(output[0] * VOCABULARY + output[1]) * VOCABULARY + output[2]]++;
             deep += sequence.statistics().acceptLengths().getFirst() == 2 ? 1 : 0;
@@ -186,6 +211,10 @@ class SelectionTest {
     }
 
     record Cut(int topK, double topP, double minP) {
+        AcceptanceRule rule(long seed) {
+            return new AcceptanceRule.Sampled(1, topK, topP, minP, seed);
+        }
+
         /** The distribution that is left, by definition: top-k, of that top-p, of that min-p. */
         double[] of(double[] p) {
             List<Integer> order = IntStream.range(0, p.length)
@@ -208,10 +237,8 @@ class SelectionTest {
     }
 
     private static List<Integer> seen(Cut cut) {
-        return java.util.stream.LongStream.range(0, 600)
-                .mapToObj(seed -> new AcceptanceRule.Sampled(1, cut.topK(), cut.topP(), cut.minP(), seed))
-                .map(rule -> Decoding.run(engine, PROMPT, DraftTree.ROOT_ONLY, rule, Decoding.tokens(1))
-                        .output()[0])
+        return sampled(600, cut::rule, DraftTree.ROOT_ONLY, 1).stream()
+                .map(sequence -> sequence.output()[0])
                 .distinct()
                 .toList();
     }
