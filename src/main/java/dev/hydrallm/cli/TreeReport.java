@@ -127,8 +127,8 @@ record TreeReport(
             text.append(String.format("%n%s%n", style.apply(ratios)));
             hardest(Role.COMPARED)
                     .ifPresent(other -> text.append(String.format(
-                            "Against the fastest of those that it is compared with, the %s: %s%n",
-                            other.tree, percent(other))));
+                            "Against the fastest of those that it is compared with, the %s: %s; of it %s%n",
+                            other.tree, percent(other), withoutText(other))));
             hardest(Role.PLAIN)
                     .ifPresent(plain -> text.append(String.format(
                             "Against plain decoding: %s%s%n",
@@ -166,9 +166,24 @@ record TreeReport(
                 .min(Comparator.comparingDouble(other -> other.ratio.median()));
     }
 
+    /** What the other ways of drafting the chosen tree are ahead of another. */
+    private String withoutText(Against other) {
+        Line compared = timed.stream()
+                .filter(line -> line.tree.equals(other.tree))
+                .findFirst()
+                .orElseThrow();
+        return timed.stream()
+                .filter(line -> line.role == Role.GROWN)
+                .map(line -> line.tree + " " + gain(Against.of(line, compared)))
+                .collect(Collectors.joining(", "));
+    }
+
     private static String percent(Against other) {
+        return gain(other) + " (median of " + other.ratios.size() + " passes)";
+    }
+
+    private static String gain(Against other) {
         double gain = other.ratio.median() - 1;
-        return (gain < 0 ? "" : "+") + Table.number(100 * gain, 1) + " % (median of " + other.ratios.size()
-                + " passes)";
+        return (gain < 0 ? "" : "+") + Table.number(100 * gain, 1) + " %";
     }
 }
