@@ -1,18 +1,20 @@
 package dev.hydrallm.cli;
 
+import dev.hydrallm.evaluation.FreeMemory;
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
-import dev.hydrallm.evaluation.LoadBenchmark.FreeMemory;
 import dev.hydrallm.evaluation.Machine;
 import dev.hydrallm.evaluation.Summary;
 import dev.hydrallm.model.PackedModel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -26,20 +28,26 @@ import picocli.CommandLine.Option;
             "",
             "plain: the file read by as many threads that do nothing with it. verified: SHA-256 checked, tensors handed out.",
             "of plain, of disk: verified against plain, and against plain from the disk. loaded: until an engine is ready.",
-            "peak: the process's memory meanwhile. Before a cold turn the page cache forgets the file.",
+            "peak: the process's memory meanwhile. Before a cold turn the page cache forgets the file. Each pass begins with as",
+            "much free memory in the same state: used a moment before, or idle for --idle-memory.",
             "",
             "Example:  hydra bench load --model packed/ --repeats 7 --load-threads 4"
         })
 final class LoadCommand implements Callable<Integer> {
+    private static final int MOST_IDLE = 600;
+
     @Option(names = "--repeats", paramLabel = "N", defaultValue = "5", description = "Default: ${DEFAULT-VALUE}.")
     int repeats;
 
     @Option(
-            names = "--touch-memory",
+            names = "--idle-memory",
+            paramLabel = "SECONDS",
             description =
-                    "Use and free the memory of each turn before it: the host of a virtual machine takes unused pages"
-                            + " back, and giving them again may take longer than the load.")
-    boolean touchMemory;
+                    "Leave free memory idle for so long before each pass, instead of using it a moment before: the host of"
+                            + " a virtual machine takes it back (16 seconds are enough for half of it), and what giving it again"
+                            + " takes is part of every figure. So starts a process on an idle machine.")
+    @Nullable
+    Double idleMemory;
 
     @Mixin
     ReportOptions printed = new ReportOptions();
@@ -52,6 +60,7 @@ final class LoadCommand implements Callable<Integer> {
         if (repeats < 1) {
             throw new IllegalArgumentException("--repeats must be at least 1");
         }
+        FreeMemory freeMemory = freeMemory();
         String label;
         Path directory;
         try (PackedModel pack = Models.check(modelOptions)) {
@@ -60,10 +69,7 @@ final class LoadCommand implements Callable<Integer> {
             Models.loadNatives(pack, modelOptions);
         }
         LoadBenchmark benchmark = new LoadBenchmark(
-                directory,
-                modelOptions.load.options(),
-                touchMemory ? FreeMemory.TOUCHED : FreeMemory.AS_IS,
-                pack -> Models.engine(pack, modelOptions, 1));
+                directory, modelOptions.load.options(), freeMemory, pack -> Models.engine(pack, modelOptions, 1));
         Progress progress = new Progress("Loading");
         List<LoadBenchmark.Line> lines = new ArrayList<>();
         for (Cache cache : Cache.values()) {
@@ -77,13 +83,30 @@ final class LoadCommand implements Callable<Integer> {
                 benchmark.bytes(),
                 modelOptions.load.options().threadsFor(benchmark.bytes()),
                 repeats,
+                idleMemory,
                 lines));
         return 0;
     }
 
+    private FreeMemory freeMemory() {
+        if (idleMemory == null) {
+            return FreeMemory.TOUCHED;
+        }
+        if (!(idleMemory >= 0 && idleMemory <= MOST_IDLE)) {
+            throw new IllegalArgumentException("--idle-memory must be within 0 and " + MOST_IDLE + " seconds");
+        }
+        return new FreeMemory.Idle(Duration.ofMillis(Math.round(1000 * idleMemory)));
+    }
+
     /** The result. */
     private record Loads(
-            Machine machine, String model, long bytes, int threads, int repeats, List<LoadBenchmark.Line> lines)
+            Machine machine,
+            String model,
+            long bytes,
+            int threads,
+            int repeats,
+            @Nullable Double idleMemory,
+            List<LoadBenchmark.Line> lines)
             implements Report {
         @Override
         public String tables(Function<Table, String> style) {
@@ -116,7 +139,7 @@ final class LoadCommand implements Callable<Integer> {
             }
             return String.format(
                     Locale.ROOT,
-                    "%s, %.0f MiB, on %s, %d processors, %s, Java %s, %d reading threads, medians of %d loads ± standard deviation%n%n%s",
+                    "%s, %.0f MiB, on %s, %d processors, %s, Java %s, %d reading threads, memory %s, medians of %d loads ± standard deviation%n%n%s",
                     model,
                     mebibytes,
                     machine.processor(),
@@ -124,6 +147,7 @@ final class LoadCommand implements Callable<Integer> {
                     machine.system(),
                     machine.java(),
                     threads,
+                    idleMemory == null ? "used before" : "idle for " + Table.number(idleMemory, 1) + " s before",
                     repeats,
                     style.apply(table));
         }

@@ -5,6 +5,7 @@ import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.decoding.Speculation;
 import dev.hydrallm.evaluation.AnswerQuality;
 import dev.hydrallm.evaluation.Compression;
+import dev.hydrallm.evaluation.FreeMemory;
 import dev.hydrallm.evaluation.HeadAccuracy;
 import dev.hydrallm.evaluation.LoadBenchmark;
 import dev.hydrallm.evaluation.LoadBenchmark.Cache;
@@ -134,10 +135,7 @@ final class ModelMeasuring {
 
     private LoadBenchmark.Line load(String name, ModelOptions options, Path directory) throws IOException {
         return new LoadBenchmark(
-                        directory,
-                        options.load.options(),
-                        LoadBenchmark.FreeMemory.AS_IS,
-                        pack -> Models.engine(pack, options, 1))
+                        directory, options.load.options(), FreeMemory.TOUCHED, pack -> Models.engine(pack, options, 1))
                 .run(Cache.WARM, command.repeats, parts.counting("Loading " + name, command.repeats, "loads"));
     }
 

@@ -5,10 +5,7 @@ import dev.hydrallm.model.LoadOptions;
 import dev.hydrallm.model.Manifest;
 import dev.hydrallm.model.PackLayout;
 import dev.hydrallm.model.PackedModel;
-import dev.hydrallm.model.TensorMemory;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,26 +15,10 @@ import java.util.function.IntConsumer;
 
 /** Loading a pack, against a plain parallel read of the same file; in turns, from a disk and from the page cache. */
 public final class LoadBenchmark {
-    private static final long PAGE = 4 << 10;
-
-    /** What is touched, in sizes of the file or of its matrices in int8: the page cache, the engine, and as much to spare. */
-    private static final long TOUCHED_PARTS = 3;
-
     /** Whether the kernel still holds the file. */
     public enum Cache {
         WARM,
         COLD
-    }
-
-    /** The memory that the kernel has to give. */
-    public enum FreeMemory {
-        /** As it happens to be. */
-        AS_IS,
-        /**
-         * In use a moment before: the host of a virtual machine takes unused pages back, and giving one again takes it longer than
-         * all that a load does with it.
-         */
-        TOUCHED
     }
 
     /**
@@ -62,6 +43,7 @@ public final class LoadBenchmark {
     /**
      * A benchmark of a pack.
      *
+     * @param freeMemory what each pass begins with: the plain read, whose pages the page cache takes, like all others
      * @param loader makes an engine of it; natives should be loaded already
      */
     public LoadBenchmark(
@@ -142,20 +124,11 @@ public final class LoadBenchmark {
         if (cache == Cache.COLD) {
             PageCache.forget(List.of(file));
         }
-        if (freeMemory == FreeMemory.TOUCHED) {
-            touch(TOUCHED_PARTS * Math.max(bytes, weights));
-        }
+        // A file in the page cache, matrices in int8, which are as large or larger, and some to spare.
+        long most = Math.max(bytes, weights);
+        freeMemory.prepare(2 * most + most / 4);
         long begin = System.nanoTime();
         work.run();
         return (System.nanoTime() - begin) / 1e9;
-    }
-
-    private static void touch(long bytes) {
-        try (TensorMemory memory = new TensorMemory()) {
-            MemorySegment touched = memory.lease(bytes).bytes();
-            for (long page = 0; page < bytes; page += PAGE) {
-                touched.set(ValueLayout.JAVA_BYTE, page, (byte) 1);
-            }
-        }
     }
 }

@@ -28,6 +28,11 @@ public record Machine(String processor, int processors, String system, String ja
                 .orElse(granted);
     }
 
+    /** Bytes of memory that nothing uses, no cache of files either; in a container those that it may still use. */
+    static long freeMemory() {
+        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getFreeMemorySize();
+    }
+
     private static String processorName() {
         return said("/proc/cpuinfo", "model name").orElse("unknown");
     }

@@ -35,8 +35,11 @@ class LoadCommandTest {
             assertThat(line.path("verified").path("mean").doubleValue()).isPositive();
             assertThat(line.path("loaded").path("mean").doubleValue()).isPositive();
         });
+        assertThat(json.path("idle_memory").isNull()).isTrue();
         assertThat(CliRun.of("bench", "load", "--model", DEMO, "--repeats", 1).out())
-                .contains("medians of 1 loads", "page cache", "verified GB/s", "warm", "cold");
+                .contains("memory used before, medians of 1 loads", "page cache", "verified GB/s", "warm", "cold");
+        CliRun idle = CliRun.of("bench", "load", "--model", DEMO, "--repeats", 1, "--idle-memory", 0.1);
+        assertThat(idle.out()).contains("memory idle for 0.1 s before");
     }
 
     @ParameterizedTest
@@ -62,6 +65,11 @@ class LoadCommandTest {
                 CliRun.of("serve", "--model", DEMO, "--load-read-size", 5000),
                 "a read must be a multiple of 4096 bytes, at most 4194304, not 5000");
         assertRefused(CliRun.of("bench", "load", "--model", DEMO, "--repeats", 0), "--repeats must be at least 1");
+        for (Object seconds : new Object[] {-1, 601, "NaN"}) {
+            assertRefused(
+                    CliRun.of("bench", "load", "--model", DEMO, "--idle-memory", seconds),
+                    "--idle-memory must be within 0 and 600 seconds");
+        }
         assertRefused(CliRun.of("inspect", "--load-direct-io", "maybe"), Cli.USAGE, "--load-direct-io", "maybe");
     }
 

@@ -12,8 +12,10 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class LoadBenchmarkTest {
@@ -24,10 +26,7 @@ class LoadBenchmarkTest {
         TorchNatives.load();
         List<Integer> done = new ArrayList<>();
         LoadBenchmark benchmark = new LoadBenchmark(
-                DEMO,
-                LoadOptions.DEFAULT,
-                LoadBenchmark.FreeMemory.TOUCHED,
-                pack -> ModelEngine.load(pack, EngineOptions.DEFAULT));
+                DEMO, LoadOptions.DEFAULT, FreeMemory.TOUCHED, pack -> ModelEngine.load(pack, EngineOptions.DEFAULT));
         for (LoadBenchmark.Cache cache : LoadBenchmark.Cache.values()) {
             LoadBenchmark.Line line = benchmark.run(cache, 2, done::add);
             assertThat(line.cache()).isEqualTo(cache);
@@ -38,6 +37,50 @@ class LoadBenchmarkTest {
         }
         assertThat(done).containsExactly(1, 2, 1, 2);
         assertThat(benchmark.bytes()).isEqualTo(Files.size(DEMO.resolve("weights.safetensors")));
+    }
+
+    @Test
+    void everyPassBeginsWithAsMuchMemoryInTheSameState() throws IOException {
+        List<Long> prepared = new ArrayList<>();
+        LoadBenchmark benchmark = new LoadBenchmark(
+                DEMO, LoadOptions.DEFAULT, prepared::add, pack -> ModelEngine.load(pack, EngineOptions.DEFAULT));
+        benchmark.run(LoadBenchmark.Cache.COLD, 2, _ -> {});
+        // A plain read, a verified one and a load; two turns and the one that does not count.
+        assertThat(prepared).hasSize(3 * 3);
+        assertThat(Set.copyOf(prepared)).hasSize(1);
+        assertThat(prepared.getFirst()).isGreaterThan(2 * benchmark.bytes());
+    }
+
+    @Test
+    void whatIsTouchedIsGivenBack() throws IOException {
+        ProcessMemory.forgetPeak();
+        double before = ProcessMemory.peak();
+        new FreeMemory.Touched(Duration.ZERO).prepare(300 << 20);
+        assertThat(ProcessMemory.peak()).isGreaterThan(before + 250);
+        assertThat(ProcessMemory.resident()).isLessThan(before + 100);
+    }
+
+    @Test
+    void noMoreIsTouchedThanIsFree() {
+        assertThat(FreeMemory.Touched.touchable(1000, 1 << 20)).isEqualTo(1000);
+        assertThat(FreeMemory.Touched.touchable(1 << 30, 800)).isEqualTo(700);
+        assertThat(Machine.freeMemory()).isPositive();
+    }
+
+    @Test
+    void muchIsHeldForAWhileAndIdleMemoryLeftAlone() {
+        Duration pause = Duration.ofMillis(300);
+        assertThat(millis(() -> new FreeMemory.Touched(pause).prepare(256 << 20)))
+                .isGreaterThanOrEqualTo(300);
+        assertThat(millis(() -> new FreeMemory.Touched(Duration.ofHours(1)).prepare(1 << 20)))
+                .isLessThan(60_000);
+        assertThat(millis(() -> new FreeMemory.Idle(pause).prepare(1 << 20))).isGreaterThanOrEqualTo(300);
+    }
+
+    private static long millis(Runnable work) {
+        long begin = System.nanoTime();
+        work.run();
+        return (System.nanoTime() - begin) / 1_000_000;
     }
 
     @Test
@@ -58,7 +101,7 @@ class LoadBenchmarkTest {
         assertThatThrownBy(() -> new LoadBenchmark(
                         Path.of("nowhere"),
                         LoadOptions.DEFAULT,
-                        LoadBenchmark.FreeMemory.AS_IS,
+                        FreeMemory.TOUCHED,
                         pack -> ModelEngine.load(pack, EngineOptions.DEFAULT)))
                 .isInstanceOf(IOException.class);
         assertThatThrownBy(() -> PlainRead.read(Path.of("nowhere"), LoadOptions.DEFAULT))
