@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hydrallm.decoding.AcceptanceRule;
 import dev.hydrallm.decoding.DraftShape;
+import dev.hydrallm.decoding.DraftTree;
 import dev.hydrallm.decoding.Engine;
 import dev.hydrallm.engine.EngineOptions.Kind;
 import dev.hydrallm.evaluation.DraftReader;
@@ -113,14 +114,22 @@ class ModelDraftReaderTest {
                 DraftReader reader = ModelDraftReader.load(pack, Kinds.on(kind, pack, EngineOptions.DEFAULT))) {
             int[] text = {1, 328, 289, 631, 567, 3968, 17, 402, 328, 289, 631, 300, 15, 17};
             int heads = reader.heads();
+            DraftShape wanted = new DraftShape(heads, 10);
+            AcceptanceRule greedy = new AcceptanceRule.Greedy();
             List<Engine.Prefilled> drafted = new ArrayList<>();
-            for (int length = 1; length < text.length; length++) {
-                drafted.add(engine.prefill(new Engine.PrefillRequest(
-                        0,
-                        Arrays.copyOf(text, length),
-                        0,
-                        new AcceptanceRule.Greedy(),
-                        Optional.of(new DraftShape(heads, 10)))));
+            drafted.add(engine.prefill(
+                    new Engine.PrefillRequest(0, Arrays.copyOf(text, 1), 0, greedy, Optional.of(wanted))));
+            // Draft layers may read the next token, which behind a prompt is the base's choice; from there on the
+            // text's own.
+            text[1] = drafted.getFirst().next();
+            for (int row = 1; row < text.length - 1; row++) {
+                int[] root = {text[row]};
+                int next = engine.verify(List.of(new Engine.TreeQuery(0, row, root, DraftTree.ROOT_ONLY, greedy)))
+                        .getFirst()
+                        .next()[0];
+                Engine.Acceptance acceptance = new Engine.Acceptance(0, new int[] {0}, text[row + 1], wanted);
+                drafted.add(new Engine.Prefilled(
+                        next, engine.commit(List.of(acceptance)).getFirst()));
             }
             HeadAccuracy measured = HeadAccuracy.of(
                     reader, List.of(HeadAccuracy.Text.whole(text)), new SlidingWindows(1024, 512), 10, done -> {});
