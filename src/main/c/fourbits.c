@@ -1,44 +1,10 @@
-#include "tiles.h"
+#include "fourbits.h"
 #include <float.h>
 
 /*
  * What dev.hydrallm.quantization.FourBit.Expansion does, bit for bit. A multiplication that is fused with the addition after it
  * gives the same bits: the product of an int4 code and a scale of half precision is exact, and NF4 has the offset -0.
  */
-
-#define LEVELS 16
-
-/* Groups whose levels are computed together. */
-#define GROUPS 8
-
-/* Codes in 64 bytes. */
-#define CACHE_LINE_CODES 128
-
-#define AVX2 __attribute__((target("arch=x86-64-v3")))
-
-/* Factors and offsets of GROUPS groups. */
-typedef struct {
-    float factors[GROUPS];
-    float offsets[GROUPS];
-} groups;
-
-/* Numbers from a place on, zeros behind the last one. */
-AVX2 INLINE __m256 numbers_at(const void *numbers, int64_t width, int64_t place, int64_t count) {
-    const uint8_t *from = (const uint8_t *)numbers + place * width;
-    uint8_t rest[GROUPS * sizeof(float)] = {0};
-    if (count < GROUPS) from = memcpy(rest, from, count * width);
-    return width == sizeof(float) ? _mm256_loadu_ps((const float *)from) : _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
-}
-
-/* Those of a row's groups from one on. */
-AVX2 INLINE groups groups_of(const hydra_four_bits *m, int64_t row, int64_t first) {
-    const int64_t count = m->inputs / m->group, place = row * count + first;
-    groups g;
-    _mm256_storeu_ps(g.factors, numbers_at(m->factors, m->width, place, count - first));
-    const __m256 none = _mm256_set1_ps(-0.0f);
-    _mm256_storeu_ps(g.offsets, m->offsets ? numbers_at(m->offsets, m->width, place, count - first) : none);
-    return g;
-}
 
 /* Sizes as whole numbers: without their signs numbers stand in the order of their bits, and NaN behind all others. */
 AVX2 INLINE __m256i sizes_of(__m256 pattern, __m256 factors, __m256 offsets) {
@@ -150,9 +116,6 @@ AVX2 INLINE __m256d divided(__m256d weights, __m256d scale, __m256d inverse) {
     return _mm256_fmadd_pd(_mm256_fnmadd_pd(quotients, scale, weights), inverse, quotients);
 }
 
-/* Codes as they stand in the tiles. */
-AVX2 INLINE __m128i biased(__m128i codes) { return _mm_xor_si128(codes, _mm_set1_epi8((char)0x80)); }
-
 /* A group's levels, divided by the scale and rounded. */
 AVX2 INLINE __m128i level_codes(const float *pattern, float factor, float offset, __m256d scale, __m256d inverse) {
     __m128i four[LEVELS / 4];
@@ -197,15 +160,16 @@ AVX2 INLINE void write_row(__m256i codes, uint8_t *out) {
     for (int quad = 0; quad < INPUTS / QUAD; quad++) memcpy(out + quad * QUADS_APART, quads + quad, QUAD);
 }
 
-/* Rows of a tile that are expanded together at most: a cache line of it has a quad of each. */
-#define MOST (2 * ROWS)
-
 /* Once or twice ROWS rows, or one; packed: theirs. */
 AVX2 INLINE void pack_rows(
     const hydra_four_bits *m, const uint8_t *packed, int64_t row, const int rows, uint8_t *tiles, float *scales) {
     uint8_t *out = row_of(tiles, row, m->inputs);
     const int64_t bytes = m->inputs / 2, count = m->inputs / m->group;
     for (int r = 0; r < rows; r++) scales[row + r] = scale_of(largest_of_row(m, packed + r * bytes, row + r));
+    if (rows == MOST && expands_wide(out, scales + row)) {
+        expand_wide(m, packed, row, out, scales + row);
+        return;
+    }
     for (int64_t first = 0; first < count; first += GROUPS) {
         const int64_t now = at_most(GROUPS, count - first);
         __m128i levels[GROUPS][MOST];

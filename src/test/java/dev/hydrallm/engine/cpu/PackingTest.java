@@ -199,6 +199,16 @@ class PackingTest {
         assertAsDefined(matrix, packed(matrix));
     }
 
+    /** With no more than a level's instructions. */
+    private void assertAsDefined(Matrix matrix, int level) {
+        kernels.limit(level);
+        try {
+            assertAsDefined(matrix);
+        } finally {
+            kernels.limit(Integer.MAX_VALUE);
+        }
+    }
+
     private static void assertAsDefined(Matrix matrix, Packed found) {
         Packed expected = defined(matrix);
         assertThat(found.finite()).isEqualTo(expected.finite());
@@ -238,8 +248,24 @@ class PackingTest {
             @ForAll @IntRange(min = 1, max = 20) int groups,
             @ForAll @IntRange(min = 1, max = 70) int outputs,
             @ForAll boolean alike,
+            @ForAll @IntRange(min = 1, max = 2) int level,
             @ForAll long seed) {
-        assertAsDefined(matrix(format, outputs, groups, group, new Random(seed), alike));
+        assertAsDefined(matrix(format, outputs, groups, group, new Random(seed), alike), level);
+    }
+
+    /** Eight times such a scale is 127 times a power of two: half of it stands between two codes. */
+    @Property(tries = 20)
+    void halvesBecomeEvenCodes(@ForAll @IntRange(min = 1, max = 2) int level, @ForAll long seed) {
+        Random random = new Random(seed);
+        Matrix drawn = matrix(Format.SYMMETRIC, 32, 4, 32, random, true);
+        short[] scales = new short[32 * 4];
+        for (int i = 0; i < scales.length; i++) {
+            scales[i] = Float.floatToFloat16(Math.scalb(127f, -random.nextInt(7, 12)));
+        }
+        for (int i = 0; i < drawn.codes().length; i += 16) {
+            drawn.codes()[i] = 0x04;
+        }
+        assertAsDefined(new Matrix(32, 128, 32, drawn.codes(), Int4.symmetric(scales)), level);
     }
 
     /** Cut within rows and between them, any number of times within one. */
