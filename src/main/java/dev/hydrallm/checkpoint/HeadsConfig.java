@@ -2,6 +2,7 @@ package dev.hydrallm.checkpoint;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.ModelFormatException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -18,6 +19,7 @@ record HeadsConfig(
         Optional<Integer> heads,
         Optional<Integer> residualLayers,
         Optional<Integer> forkedLayers,
+        boolean nextToken,
         Optional<String> baseModel) {
 
     static HeadsConfig read(Path directory) {
@@ -27,6 +29,7 @@ record HeadsConfig(
                 count(file, config, "medusa_num_heads"),
                 count(file, config, "medusa_num_layers"),
                 count(file, config, "medusa_num_decoder_layers"),
+                config.path("medusa_next_token").asBoolean(),
                 Optional.ofNullable(config.path("base_model_name_or_path").textValue()));
     }
 
@@ -66,6 +69,10 @@ record HeadsConfig(
         compare(lines, "medusa_num_heads", heads, found.heads());
         compare(lines, "medusa_num_layers", residualLayers, found.residualLayers());
         compare(lines, "medusa_num_decoder_layers", forkedLayers, found.forkedLayers());
+        if (nextToken && !found.has(DraftPart.NEXT_TOKEN)) {
+            lines.add("config.json says medusa_next_token, the weights lack " + DraftHeads.Names.NEXT_TOKEN
+                    + ": without it these heads guess far worse than they learnt");
+        }
         return lines;
     }
 

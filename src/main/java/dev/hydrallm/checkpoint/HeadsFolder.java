@@ -50,8 +50,7 @@ public final class HeadsFolder {
     public static void checkTorch(DraftLayout layout) {
         if (layout.has(DraftPart.NEXT_TOKEN)) {
             throw new IllegalArgumentException(
-                    "programs that read medusa_lm_head.pt have no place for what reads the next token: leave out --export-pt,"
-                            + " or --next-token");
+                    "programs that read medusa_lm_head.pt have no place for what reads the next token: leave out --export-pt");
         }
     }
 

@@ -79,10 +79,7 @@ final class PackSource {
     private void heads(Tensors tensors) {
         long hidden = shape.hiddenSize();
         if (draft.has(DraftPart.NEXT_TOKEN)) {
-            matrix(
-                    PackLayout.NEXT_TOKEN,
-                    draft.forkedLayers() > 0 ? TensorGroup.FORKED_LAYERS : TensorGroup.HEADS,
-                    tensors.matrix(DraftHeads.Names.NEXT_TOKEN, hidden, hidden));
+            matrix(PackLayout.NEXT_TOKEN, draft.trunk(), tensors.matrix(DraftHeads.Names.NEXT_TOKEN, hidden, hidden));
         }
         for (int i = 0; i < draft.forkedLayers(); i++) {
             int index = i;

@@ -33,7 +33,8 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "What cannot be measured, such as the draft heads of a model that has none, is left out, and the page says why."
-                    + " Ctrl-C ends early, with a page of what is measured by then.",
+                    + " Ctrl-C ends early, with a page of what is measured by then. Before each load of a large pack memory is used and kept"
+                    + " for 4.5 seconds, so that all begin alike.",
             "",
             "Example:  hydra eval all packs/none packs/int8 --text held-out.py --set summaries.json --report report.html",
             "          hydra eval all --text held-out.py --format json"

@@ -141,7 +141,8 @@ final class TrainCommand implements Callable<Integer> {
 
     @Option(
             names = "--export-pt",
-            description = "Write medusa_lm_head.pt too, for programs that read torch's files only.")
+            description =
+                    "Write medusa_lm_head.pt too, for programs that read torch's files only; not with --next-token.")
     boolean exportPt;
 
     @Spec

@@ -127,7 +127,7 @@ record TreeReport(
             text.append(String.format("%n%s%n", style.apply(ratios)));
             hardest(Role.COMPARED)
                     .ifPresent(other -> text.append(String.format(
-                            "Against the fastest of those that it is compared with, the %s: %s; of it %s%n",
+                            "Against the fastest of those that it is compared with, the %s: %s%n  without the text: %s%n",
                             other.tree, percent(other), withoutText(other))));
             hardest(Role.PLAIN)
                     .ifPresent(plain -> text.append(String.format(
@@ -174,8 +174,8 @@ record TreeReport(
                 .orElseThrow();
         return timed.stream()
                 .filter(line -> line.role == Role.GROWN)
-                .map(line -> line.tree + " " + gain(Against.of(line, compared)))
-                .collect(Collectors.joining(", "));
+                .map(line -> line.tree + ": " + gain(Against.of(line, compared)))
+                .collect(Collectors.joining("; "));
     }
 
     private static String percent(Against other) {

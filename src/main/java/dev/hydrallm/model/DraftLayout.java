@@ -44,6 +44,11 @@ public record DraftLayout(
         this(heads, residualLayers, forkedLayers, sharedLmHead, Set.of());
     }
 
+    /** The group of what stands before the heads. */
+    public TensorGroup trunk() {
+        return forkedLayers > 0 ? TensorGroup.FORKED_LAYERS : TensorGroup.HEADS;
+    }
+
     /** Whether the draft layers have this part. */
     public boolean has(DraftPart part) {
         return parts.contains(part);

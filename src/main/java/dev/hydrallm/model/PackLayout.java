@@ -79,8 +79,7 @@ public final class PackLayout {
             matrix("lm_head", TensorGroup.LM_HEAD, architecture.vocabSize(), architecture.hiddenSize());
         }
         if (draft.has(DraftPart.NEXT_TOKEN)) {
-            TensorGroup group = draft.forkedLayers() > 0 ? TensorGroup.FORKED_LAYERS : TensorGroup.HEADS;
-            matrix(NEXT_TOKEN, group, architecture.hiddenSize(), architecture.hiddenSize());
+            matrix(NEXT_TOKEN, draft.trunk(), architecture.hiddenSize(), architecture.hiddenSize());
         }
         decoder("fork", TensorGroup.FORKED_LAYERS, draft.forkedLayers());
         if (draft.forkedLayers() > 0) {

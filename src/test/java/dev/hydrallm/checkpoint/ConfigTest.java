@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hydrallm.model.Architecture;
 import dev.hydrallm.model.DraftLayout;
+import dev.hydrallm.model.DraftPart;
 import dev.hydrallm.model.ModelFormatException;
 import dev.hydrallm.testing.Shared;
 import dev.hydrallm.testing.TinyCheckpoint;
@@ -12,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -129,11 +131,15 @@ class ConfigTest {
 
     @Test
     void countsThatDisagreeWithTheWeightsAreNamed() {
-        HeadsConfig config = new HeadsConfig(Optional.of(2), Optional.of(1), Optional.of(3), Optional.empty());
+        HeadsConfig config = new HeadsConfig(Optional.of(2), Optional.of(1), Optional.of(3), true, Optional.empty());
         assertThat(config.disagreements(new DraftLayout(5, 1, 0, false)))
                 .containsExactly(
                         "config.json says medusa_num_heads 2, the weights hold 5",
-                        "config.json says medusa_num_decoder_layers 3, the weights hold 0");
+                        "config.json says medusa_num_decoder_layers 3, the weights hold 0",
+                        "config.json says medusa_next_token, the weights lack medusa_next_token.weight: without it these heads"
+                                + " guess far worse than they learnt");
+        assertThat(config.disagreements(new DraftLayout(2, 1, 3, false, Set.of(DraftPart.NEXT_TOKEN))))
+                .isEmpty();
     }
 
     private void config(String part, String instead) {

@@ -10,7 +10,7 @@ import java.util.List;
  * What a call uploads.
  *
  * @param rows of the forward, some of which may be there for the device alone
- * @param values two numbers for each of them, and others
+ * @param values two or three numbers for each of them, and others
  */
 record UploadedNumbers(int rows, List<Double> values) {
     /** A number of each token's row, then its position. */
