@@ -1,6 +1,7 @@
 package dev.hydrallm.engine;
 
 import dev.hydrallm.decoding.DraftShape;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.stream.IntStream;
@@ -34,6 +35,13 @@ public interface DecoderProgram extends AutoCloseable {
         /** All rows of the last forward. */
         public static Accepted all(int[] next) {
             return new Accepted(IntStream.range(0, next.length).toArray(), next);
+        }
+
+        /** All rows of the last forward, which were a run of tokens that this one stands behind. */
+        public static Accepted run(int[] tokens, int next) {
+            int[] shifted = Arrays.copyOfRange(tokens, 1, tokens.length + 1);
+            shifted[tokens.length - 1] = next;
+            return all(shifted);
         }
     }
 

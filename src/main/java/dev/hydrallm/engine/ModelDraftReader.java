@@ -9,7 +9,6 @@ import dev.hydrallm.engine.DecoderProgram.Choice;
 import dev.hydrallm.engine.DecoderProgram.Rows;
 import dev.hydrallm.evaluation.DraftReader;
 import dev.hydrallm.model.PackedModel;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -74,7 +73,7 @@ public final class ModelDraftReader implements DraftReader {
     public void read(int[] tokens, int start, int next) {
         Rows rows = bounds.rows(tokens, start);
         program.verify(tokens, List.of(rows), new Choice(tokens.length, Selection.NONE));
-        program.draft(Accepted.all(shifted(tokens, next)), List.of(rows), DraftShape.NONE);
+        program.draft(Accepted.run(tokens, next), List.of(rows), DraftShape.NONE);
     }
 
     @Override
@@ -92,8 +91,9 @@ public final class ModelDraftReader implements DraftReader {
             }
             choices[row] = (int) chosen[2 * row];
         }
-        int[] ids = program.draftEach(shifted(tokens, next), rows, new DraftShape(heads, ranks))
-                .tokens();
+        int[] behind = Accepted.run(tokens, next).next();
+        int[] ids =
+                program.draftEach(behind, rows, new DraftShape(heads, ranks)).tokens();
         int[][][] drafts = new int[heads][tokens.length][ranks];
         int at = 0;
         for (int[][] head : drafts) {
@@ -104,13 +104,6 @@ public final class ModelDraftReader implements DraftReader {
             }
         }
         return new Guesses(choices, drafts);
-    }
-
-    /** The token behind each. */
-    private static int[] shifted(int[] tokens, int next) {
-        int[] shifted = Arrays.copyOfRange(tokens, 1, tokens.length + 1);
-        shifted[tokens.length - 1] = next;
-        return shifted;
     }
 
     /** The greedy choice after each row of a run, which is a tree of one path. */

@@ -105,21 +105,22 @@ public final class ModelEngine implements Engine {
         undrafted.get(request.slot()).keep(from);
         plain[request.slot()] = request.wanted().isEmpty();
         while (tokens.length - from > prefillChunk) {
-            forward(request, from, prefillChunk, new Choice(prefillChunk, Selection.NONE));
-            draft(request, from, Arrays.copyOfRange(tokens, from + 1, from + prefillChunk + 1), DraftShape.NONE);
+            int[] chunk = Arrays.copyOfRange(tokens, from, from + prefillChunk);
+            forward(request, from, chunk, new Choice(prefillChunk, Selection.NONE));
+            draft(request, from, Accepted.run(chunk, tokens[from + prefillChunk]), DraftShape.NONE);
             from += prefillChunk;
         }
-        int rows = tokens.length - from;
+        int[] rest = Arrays.copyOfRange(tokens, from, tokens.length);
         Selection selection =
                 new Selection(List.of(new Selection.Part(request.rule(), DraftTree.ROOT_ONLY, tokens.length - 1)));
-        double[] chosen = forward(request, from, rows, new Choice(rows - 1, selection));
+        double[] chosen = forward(request, from, rest, new Choice(rest.length - 1, selection));
         if (!choosesSomething(chosen, 0)) {
             throw new NotFiniteException();
         }
-        int[] next = Arrays.copyOfRange(tokens, from + 1, tokens.length + 1);
-        next[rows - 1] = (int) chosen[0];
+        int next = (int) chosen[0];
         return new Prefilled(
-                next[rows - 1], draft(request, from, next, request.wanted().orElse(DraftShape.NONE)));
+                next,
+                draft(request, from, Accepted.run(rest, next), request.wanted().orElse(DraftShape.NONE)));
     }
 
     /** Draft layers that know the token behind a row know another one behind the last that is kept. */
@@ -128,31 +129,26 @@ public final class ModelEngine implements Engine {
         return again ? Math.max(0, request.from() - 1) : request.from();
     }
 
-    private double[] forward(PrefillRequest request, int from, int rows, Choice choice) {
-        int[] chunk = Arrays.copyOfRange(request.tokens(), from, from + rows);
-        return program.verify(chunk, List.of(runOf(request.slot(), from, rows)), choice);
+    private double[] forward(PrefillRequest request, int from, int[] chunk, Choice choice) {
+        return program.verify(chunk, List.of(runOf(request.slot(), from, chunk.length)), choice);
     }
 
-    /**
-     * The draft layers' part of a chunk of a prompt; they put it off if the prompt's end wants no guesses yet.
-     *
-     * @param next the token behind each of its rows
-     */
-    private Drafts draft(PrefillRequest request, int from, int[] next, DraftShape wanted) {
+    /** The draft layers' part of a chunk of a prompt; they put it off if the prompt's end wants no guesses yet. */
+    private Drafts draft(PrefillRequest request, int from, Accepted chunk, DraftShape wanted) {
         if (request.wanted().isEmpty()) {
             return Drafts.NONE;
         }
         UndraftedRows waiting = undrafted.get(request.slot());
-        Accepted all = Accepted.all(next);
-        if (request.wanted().get().ranks() == 0 && waiting.hasRoomFor(next.length)) {
-            waiting.add(from, all);
+        int rows = chunk.rows().length;
+        if (request.wanted().get().ranks() == 0 && waiting.hasRoomFor(rows)) {
+            waiting.add(from, chunk);
             return Drafts.NONE;
         }
         if (!waiting.isEmpty()) {
             waiting.read(DraftShape.NONE);
         }
         DraftShape asked = within(wanted);
-        return drafts(program.draft(all, List.of(runOf(request.slot(), from, next.length)), asked), 0, 1, asked);
+        return drafts(program.draft(chunk, List.of(runOf(request.slot(), from, rows)), asked), 0, 1, asked);
     }
 
     private Rows runOf(int slot, int start, int rows) {

@@ -12,8 +12,8 @@ import java.util.stream.Collectors;
  * <ul>
  *   <li>{@code embedding}; per layer {@code layers.i.} {@code attention_norm}, {@code qkv} (rows of q, then k, then v),
  *       {@code o}, {@code mlp_norm}, {@code gate_up} (gate, then up), {@code down}; {@code norm}; {@code lm_head} unless
- *       tied; {@code fork.next_token} if the draft layers have it; per forked layer the same six under {@code fork.i.}, then {@code fork.norm}; per head
- *       {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
+ *       tied; {@code fork.next_token} if the draft layers have it; per forked layer the same six under {@code fork.i.}, then
+ *       {@code fork.norm}; per head {@code heads.k.residual.j} with a {@code .bias}, and {@code heads.k.lm_head} unless shared;
  *   <li>where the architecture has them, a layer's {@code qkv.bias}, {@code q_norm} and {@code k_norm} stand behind its
  *       {@code qkv}, its {@code o.bias} behind its {@code o};
  *   <li>a matrix X is stored as {@code X.weight} (rows = outputs), int8 with {@code X.scale} (rows) behind it; int4 as

@@ -142,7 +142,7 @@ final class CpuDrafter {
             kernels.addLinear(memory.workspace, weights.nextToken, following, taken.length, drafted);
         }
         if (draft.forkedLayers() > 0) {
-            memory.decode(weights.forkedLayers, 0, draft.forkedLayers(), caches, rows, drafted);
+            memory.decode(weights.forkedLayers, 0, draft.forkedLayers(), memory.batch(caches, rows), drafted);
         }
     }
 

@@ -147,10 +147,11 @@ public final class CpuProgram implements DecoderProgram {
             weights.embedding.lookUp(ids[row], memory.rows(x, row, 1));
         }
         int tapLayer = architecture.layers() - forkedLayers;
-        memory.decode(weights.layers, 0, tapLayer, caches, rows, x);
+        StepMemory.Batch batch = memory.batch(caches, rows);
+        memory.decode(weights.layers, 0, tapLayer, batch, x);
         if (forkedLayers > 0) {
             memory.copyRows(x, 0, memory.tap, 0, ids.length);
-            memory.decode(weights.layers, tapLayer, architecture.layers(), caches, rows, x);
+            memory.decode(weights.layers, tapLayer, architecture.layers(), batch, x);
         }
         kernels.norm(memory.shape, weights.norm, x, ids.length, memory.normed);
         if (forkedLayers == 0) {

@@ -73,10 +73,17 @@ final class StepMemory implements AutoCloseable {
         return logits.asSlice(row * vocabulary * FLOAT);
     }
 
+    /** A batch as layers of these caches take it, until another is described. */
+    Batch batch(KvCaches caches, List<Rows> rows) {
+        return new Batch(caches.sequences(sequences, rows, shapes), rows.size());
+    }
+
+    /** {@code hydra_sequence} structures. */
+    record Batch(MemorySegment sequences, int count) {}
+
     /** Runs decoder layers, {@code from} to {@code to} of these structures, over rows of a batch in place. */
-    void decode(MemorySegment layers, int from, int to, KvCaches caches, List<Rows> batch, MemorySegment rows) {
-        MemorySegment structs = caches.sequences(sequences, batch, shapes);
-        kernels.decode(shape, layers, from, to, workspace, structs, batch.size(), rows);
+    void decode(MemorySegment layers, int from, int to, Batch batch, MemorySegment rows) {
+        kernels.decode(shape, layers, from, to, workspace, batch.sequences(), batch.count(), rows);
     }
 
     @Override

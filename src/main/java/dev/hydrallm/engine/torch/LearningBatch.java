@@ -14,9 +14,8 @@ import java.util.stream.IntStream;
  * @param segments how many samples of one length follow each other, and that length
  * @param counts labelled tokens by head
  * @param indices rows of all heads' labels, head by head, then the tokens
- * @param next the token behind each row; a sample's last one has none and stands for it itself, for no head is asked there
  */
-record LearningBatch(int rows, int[] segments, int[] counts, long[] indices, long[] next) {
+record LearningBatch(int rows, int[] segments, int[] counts, long[] indices) {
     private static final int SUMS = 1 + HeadSums.RANKS;
 
     static LearningBatch of(List<Sample> samples, int heads) {
@@ -43,11 +42,12 @@ record LearningBatch(int rows, int[] segments, int[] counts, long[] indices, lon
                 row += sample.tokens().length;
             }
         }
-        long[] next = next(samples);
-        return new LearningBatch(next.length, segments(samples), counts, indices, next);
+        int rows = samples.stream().mapToInt(sample -> sample.tokens().length).sum();
+        return new LearningBatch(rows, segments(samples), counts, indices);
     }
 
-    private static long[] next(List<Sample> samples) {
+    /** The token behind each row; a sample's last one has none and stands for it itself, for no head is asked there. */
+    static long[] next(List<Sample> samples) {
         return samples.stream()
                 .flatMapToLong(sample -> IntStream.range(0, sample.tokens().length)
                         .mapToLong(i -> sample.tokens()[Math.min(i + 1, sample.tokens().length - 1)]))

@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Which parameters learn, in which order: the forked layers' tensors, what reads the next token, the norm, then head by head its residual blocks and its last
- * matrix. Names and shapes are a head checkpoint's.
+ * Which parameters learn, in which order: the forked layers' tensors, what reads the next token, the norm, then head by head its
+ * residual blocks and its last matrix. Names and shapes are a head checkpoint's.
  */
 final class LearningLayout {
     private final Architecture shape;

@@ -231,7 +231,7 @@ public final class TorchLearner implements Learner {
                     scope.keep(processor.create(weights)),
                     scope.keep(manager.create(rows.indices(), new Shape(2, rows.labels()))),
                     states.read().states(),
-                    scope.keep(manager.create(rows.next())),
+                    draft.has(DraftPart.NEXT_TOKEN) ? scope.keep(manager.create(LearningBatch.next(batch))) : embedding,
                     embedding,
                     lmHead,
                     table);

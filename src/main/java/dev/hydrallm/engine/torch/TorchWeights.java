@@ -15,6 +15,7 @@ import dev.hydrallm.model.PackedModel;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /** A packed model's tensors in the form the program takes them. */
@@ -67,8 +68,8 @@ final class TorchWeights {
         // All that is packed begins here, in the file's order.
         Supplier<IValue> baseMatrices = layerMatrices("layers.", layerCount);
         Supplier<IValue> baseHead = matrix(model.architecture().tiedEmbeddings() ? "embedding" : "lm_head");
-        boolean readsNext = draft.has(DraftPart.NEXT_TOKEN);
-        Supplier<IValue> nextMatrix = readsNext ? matrix(PackLayout.NEXT_TOKEN) : baseHead;
+        Optional<Supplier<IValue>> nextMatrix =
+                draft.has(DraftPart.NEXT_TOKEN) ? Optional.of(matrix(PackLayout.NEXT_TOKEN)) : Optional.empty();
         Supplier<IValue> forkMatrices = layerMatrices("fork.", draft.forkedLayers());
         Supplier<IValue> residualMatrices = heads ? residualMatrices(draft) : list(List.of());
         Supplier<IValue> ownHeads = draft.sharedLmHead() ? list(List.of()) : headMatrices(draft);
@@ -77,7 +78,7 @@ final class TorchWeights {
         norms = layerVectors("layers.", layerCount, "norm");
         lmHead = baseHead.get();
         // An empty list has no element type in the program; without what these are, it does not look at them.
-        nextToken = readsNext ? nextMatrix.get() : lmHead;
+        nextToken = nextMatrix.map(Supplier::get).orElse(lmHead);
         forkLayers = forked ? forkMatrices.get() : layers;
         forkNorms = forked ? layerVectors("fork.", draft.forkedLayers(), "fork.norm") : norms;
         residuals = heads ? residualMatrices.get() : layers;
